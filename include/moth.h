@@ -1,0 +1,12 @@
+/* moth.h -- the public C API of moth in one include: a peer-to-peer messaging node for your program.
+ *
+ * Link with libmoth.a, libuv and libcrypto; examples/embed.c is a whole program. */
+#ifndef MOTH_H
+#define MOTH_H
+
+#include "moth/host.h"
+#include "moth/loop.h"
+#include "moth/node.h"
+#include "moth/types.h"
+
+#endif

@@ -1,0 +1,368 @@
+/* tcp.c -- the transport over TCP and libuv (with loop.c the only place that knows uv).
+ *
+ * A send goes to the kernel at once; only what the kernel does not take is copied and left to uv_write. All connections read
+ * into one buffer, which the receiver empties before it returns: an idle connection owns no buffers. Nagle is off, for the
+ * link above gathers. Handles are freed in their close callback and nowhere else. */
+#include "net/uv_private.h"
+
+#include "base/mem.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define READ_BUFFER_BYTES (256u << 10)
+#define BACKLOG 511
+
+struct tcp_conn {
+    struct conn base; /* first */
+    uv_tcp_t handle;
+    struct tcp_conn *before, *after;
+    size_t queued;
+    int reason;    /* why it closes; 0 while it lives */
+    unsigned held; /* uv handles and requests that still point here */
+    bool paused;
+};
+
+struct dial {
+    uv_getaddrinfo_t lookup;
+    uv_connect_t connect;
+    struct tcp_conn *conn; /* borrowed: `held` keeps it */
+};
+
+struct pending_write {
+    uv_write_t request;
+    struct tcp_conn *conn; /* borrowed: `held` keeps it */
+    size_t bytes;
+    uint8_t data[];
+};
+
+int uv_error(int status)
+{
+    switch (status) {
+    case 0: return 0;
+    case UV_ECONNREFUSED: return MOTH_EREFUSED;
+    case UV_ETIMEDOUT: return MOTH_ETIMEOUT;
+    case UV_EADDRINUSE: return MOTH_EIN_USE;
+    case UV_EACCES: case UV_EPERM: return MOTH_EPERMISSION;
+    case UV_ENETUNREACH: case UV_EHOSTUNREACH: case UV_EADDRNOTAVAIL: return MOTH_EUNREACHABLE;
+    case UV_EOF: case UV_ECONNRESET: case UV_EPIPE: case UV_ECONNABORTED: return MOTH_ECLOSED;
+    case UV_EAI_NONAME: case UV_EAI_NODATA: case UV_EAI_FAMILY: return MOTH_ENOT_FOUND;
+    case UV_EINVAL: case UV_EAFNOSUPPORT: return MOTH_EBAD_ADDRESS;
+    default: return MOTH_EIO;
+    }
+}
+
+static struct tcp_transport *transport_of(struct moth_transport *t)
+{
+    return (struct tcp_transport *)t;
+}
+
+static struct tcp_conn *tcp_of(const struct conn *c)
+{
+    return (struct tcp_conn *)(uintptr_t)c;
+}
+
+/* --- the life of a connection --- */
+
+static struct tcp_conn *conn_new(struct tcp_transport *t, bool inbound)
+{
+    struct tcp_conn *c = mem_new(sizeof *c);
+    c->base.transport = &t->base;
+    c->base.inbound = inbound;
+    c->held = 1;
+    c->after = t->conns;
+    if (t->conns) t->conns->before = c;
+    t->conns = c;
+    uv_tcp_init(t->loop, &c->handle);
+    c->handle.data = c;
+    return c;
+}
+
+/* Drops one reference; the last one tells the owner and frees. */
+static void conn_release(struct tcp_conn *c)
+{
+    struct tcp_transport *t = transport_of(c->base.transport);
+    if (--c->held > 0) return;
+    t->base.events->on_closed(t->base.owner, &c->base, c->reason);
+    if (c->before) c->before->after = c->after;
+    else t->conns = c->after;
+    if (c->after) c->after->before = c->before;
+    free(c);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    conn_release(handle->data);
+}
+
+static void tcp_close(struct conn *base, int reason)
+{
+    struct tcp_conn *c = tcp_of(base);
+    if (c->reason != 0) return;
+    c->reason = reason;
+    uv_close((uv_handle_t *)&c->handle, on_handle_closed);
+}
+
+/* Closes when a callback of the owner returned an error. */
+static void settle(struct tcp_conn *c, int rc)
+{
+    if (rc < 0) tcp_close(&c->base, rc);
+}
+
+/* --- reading --- */
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct tcp_conn *c = handle->data;
+    (void)suggested;
+    *buf = uv_buf_init((char *)transport_of(c->base.transport)->read_buffer, READ_BUFFER_BYTES);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct tcp_conn *c = stream->data;
+    struct moth_transport *t = c->base.transport;
+    if (n == 0 || c->reason != 0) return;
+    if (n < 0) {
+        tcp_close(&c->base, uv_error((int)n));
+        return;
+    }
+    settle(c, t->events->on_bytes(t->owner, &c->base, (struct span){(uint8_t *)buf->base, (size_t)n}));
+}
+
+static void tcp_pause(struct conn *base, bool pause)
+{
+    struct tcp_conn *c = tcp_of(base);
+    if (c->reason != 0 || c->paused == pause) return;
+    c->paused = pause;
+    if (pause) uv_read_stop((uv_stream_t *)&c->handle);
+    else uv_read_start((uv_stream_t *)&c->handle, on_alloc, on_read);
+}
+
+/* --- opening --- */
+
+static void address_from_sockaddr(const struct sockaddr *sa, struct address *out)
+{
+    *out = (struct address){0};
+    if (sa->sa_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)sa;
+        out->family = 4;
+        memcpy(out->ip, &in->sin_addr, 4);
+        out->port = ntohs(in->sin_port);
+    } else if (sa->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)sa;
+        out->family = 6;
+        memcpy(out->ip, &in6->sin6_addr, 16);
+        out->port = ntohs(in6->sin6_port);
+    }
+}
+
+static void conn_opened(struct tcp_conn *c)
+{
+    struct moth_transport *t = c->base.transport;
+    struct sockaddr_storage name;
+    int length = sizeof name;
+    if (uv_tcp_getpeername(&c->handle, (struct sockaddr *)&name, &length) < 0) {
+        tcp_close(&c->base, MOTH_ECLOSED);
+        return;
+    }
+    address_from_sockaddr((struct sockaddr *)&name, &c->base.remote);
+    uv_tcp_nodelay(&c->handle, 1);
+    c->base.open = true;
+    settle(c, t->events->on_open(t->owner, &c->base));
+    if (c->reason == 0 && !c->paused) uv_read_start((uv_stream_t *)&c->handle, on_alloc, on_read);
+}
+
+static void on_connection(uv_stream_t *listener, int status)
+{
+    struct tcp_transport *t = listener->data;
+    if (status < 0) return; /* the kernel ran out of something; the dialler will try again */
+    struct tcp_conn *c = conn_new(t, true);
+    if (uv_accept(listener, (uv_stream_t *)&c->handle) < 0) tcp_close(&c->base, MOTH_ECLOSED);
+    else conn_opened(c);
+}
+
+static void on_connected(uv_connect_t *request, int status)
+{
+    struct dial *dial = request->data;
+    struct tcp_conn *c = dial->conn;
+    free(dial);
+    if (status < 0) tcp_close(&c->base, uv_error(status));
+    else if (c->reason == 0) conn_opened(c);
+    conn_release(c);
+}
+
+static void on_looked_up(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
+{
+    struct dial *dial = request->data;
+    struct tcp_conn *c = dial->conn;
+    int rc = status < 0 ? status : c->reason != 0 ? UV_ECANCELED : 0;
+    if (rc == 0) rc = uv_tcp_connect(&dial->connect, &c->handle, found->ai_addr, on_connected);
+    uv_freeaddrinfo(found);
+    if (rc == 0) return;
+    free(dial);
+    tcp_close(&c->base, uv_error(rc));
+    conn_release(c);
+}
+
+static struct conn *tcp_dial(struct moth_transport *base, const char *address, void *user)
+{
+    static const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct tcp_transport *t = transport_of(base);
+    struct tcp_conn *c = conn_new(t, false);
+    char host[HOST_TEXT_BYTES], service[8];
+    uint16_t port;
+    c->base.user = user;
+    int rc = host_port_parse(address, host, &port);
+    if (rc < 0) {
+        tcp_close(&c->base, rc);
+        return &c->base;
+    }
+    snprintf(service, sizeof service, "%u", port);
+    struct dial *dial = mem_new(sizeof *dial);
+    dial->conn = c;
+    dial->lookup.data = dial->connect.data = dial;
+    c->held++;
+    rc = uv_getaddrinfo(t->loop, &dial->lookup, on_looked_up, host, service, &hints);
+    if (rc < 0) {
+        free(dial);
+        c->held--;
+        tcp_close(&c->base, uv_error(rc));
+    }
+    return &c->base;
+}
+
+/* --- writing --- */
+
+static void on_written(uv_write_t *request, int status)
+{
+    struct pending_write *w = request->data;
+    struct tcp_conn *c = w->conn;
+    struct moth_transport *t = c->base.transport;
+    c->queued -= w->bytes;
+    free(w);
+    if (status < 0) {
+        tcp_close(&c->base, uv_error(status));
+    } else if (c->reason == 0 && c->queued <= TRANSPORT_LOW_BYTES) {
+        settle(c, t->events->on_drained(t->owner, &c->base));
+    }
+    conn_release(c);
+}
+
+static void write_later(struct tcp_conn *c, struct slice rest)
+{
+    struct pending_write *w = mem_new(sizeof *w + rest.bytes);
+    w->conn = c;
+    w->bytes = rest.bytes;
+    w->request.data = w;
+    memcpy(w->data, rest.data, rest.bytes);
+    uv_buf_t buf = uv_buf_init((char *)w->data, (unsigned)rest.bytes);
+    int rc = uv_write(&w->request, (uv_stream_t *)&c->handle, &buf, 1, on_written);
+    if (rc < 0) {
+        free(w);
+        tcp_close(&c->base, uv_error(rc));
+        return;
+    }
+    c->held++;
+    c->queued += rest.bytes;
+}
+
+static void tcp_send(struct conn *base, struct slice bytes)
+{
+    struct tcp_conn *c = tcp_of(base);
+    if (c->reason != 0 || bytes.bytes == 0) return;
+    assert(bytes.bytes <= INT32_MAX);
+    if (c->queued == 0) {
+        uv_buf_t buf = uv_buf_init((char *)(uintptr_t)bytes.data, (unsigned)bytes.bytes);
+        int n = uv_try_write((uv_stream_t *)&c->handle, &buf, 1);
+        if (n < 0 && n != UV_EAGAIN) {
+            tcp_close(base, uv_error(n));
+            return;
+        }
+        if (n > 0) bytes = slice_of(bytes.data + n, bytes.bytes - (size_t)n);
+    }
+    if (bytes.bytes > 0) write_later(c, bytes);
+}
+
+static size_t tcp_queued(const struct conn *c)
+{
+    return tcp_of(c)->queued;
+}
+
+/* --- listening --- */
+
+static void free_handle(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+static int bound_address(const uv_tcp_t *listener, struct address *out)
+{
+    struct sockaddr_storage name;
+    int length = sizeof name;
+    int rc = uv_tcp_getsockname(listener, (struct sockaddr *)&name, &length);
+    if (rc == 0) address_from_sockaddr((struct sockaddr *)&name, out);
+    return rc;
+}
+
+static int listen_at(struct tcp_transport *t, const struct sockaddr *where, struct address *bound)
+{
+    uv_tcp_t *listener = mem_new(sizeof *listener);
+    int rc = uv_tcp_init(t->loop, listener);
+    if (rc < 0) {
+        free(listener);
+        return uv_error(rc);
+    }
+    listener->data = t;
+    rc = uv_tcp_bind(listener, where, 0);
+    if (rc == 0) rc = uv_listen((uv_stream_t *)listener, BACKLOG, on_connection);
+    if (rc == 0) rc = bound_address(listener, bound);
+    if (rc == 0) t->listener = listener;
+    else uv_close((uv_handle_t *)listener, free_handle);
+    return uv_error(rc);
+}
+
+static int tcp_listen(struct moth_transport *base, const char *address, struct address *bound)
+{
+    static const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    struct tcp_transport *t = transport_of(base);
+    char host[HOST_TEXT_BYTES], service[8];
+    uint16_t port;
+    uv_getaddrinfo_t lookup;
+    int rc = host_port_parse(address, host, &port);
+    if (rc < 0) return rc;
+    snprintf(service, sizeof service, "%u", port);
+    rc = uv_getaddrinfo(t->loop, &lookup, NULL, host, service, &hints);
+    if (rc < 0) return uv_error(rc);
+    rc = listen_at(t, lookup.addrinfo->ai_addr, bound);
+    uv_freeaddrinfo(lookup.addrinfo);
+    return rc;
+}
+
+static const struct transport_ops ops = {
+    .listen = tcp_listen,
+    .dial = tcp_dial,
+    .send = tcp_send,
+    .queued = tcp_queued,
+    .pause = tcp_pause,
+    .close = tcp_close,
+};
+
+void tcp_init(struct tcp_transport *t, uv_loop_t *loop)
+{
+    *t = (struct tcp_transport){.base = {.ops = &ops}, .loop = loop};
+    t->read_buffer = mem_new(READ_BUFFER_BYTES);
+}
+
+void tcp_stop(struct tcp_transport *t)
+{
+    if (t->listener) uv_close((uv_handle_t *)t->listener, free_handle);
+    t->listener = NULL;
+    for (struct tcp_conn *c = t->conns; c; c = c->after) tcp_close(&c->base, MOTH_ESHUTDOWN);
+}
+
+void tcp_fini(struct tcp_transport *t)
+{
+    free(t->read_buffer);
+}

@@ -1,0 +1,23 @@
+/* uv_private.h -- what tcp.c and loop.c share: the two of them are the door to libuv. */
+#ifndef NET_UV_PRIVATE_H
+#define NET_UV_PRIVATE_H
+
+#include "net/transport.h"
+
+#include <uv.h>
+
+struct tcp_transport {
+    struct moth_transport base; /* first */
+    uv_loop_t *loop;            /* borrowed */
+    uv_tcp_t *listener;         /* owned by the loop until its close callback */
+    struct tcp_conn *conns;     /* all that are not yet freed, doubly linked */
+    uint8_t *read_buffer;       /* owned; one for all: reads are handled at once */
+};
+
+void tcp_init(struct tcp_transport *t, uv_loop_t *loop);
+void tcp_stop(struct tcp_transport *t); /* starts closing everything; run the loop until it is done, then tcp_fini */
+void tcp_fini(struct tcp_transport *t);
+
+int uv_error(int status); /* libuv's code as ours */
+
+#endif

@@ -1,0 +1,315 @@
+/* dial.c -- whom to dial, and when again; and the list of addresses that neighbours tell each other.
+ *
+ * What the user asked for (`connect`) is wanted until `disconnect`: it is redialled for ever, with backoff and jitter, and
+ * once somebody has answered there, nobody else may. What was merely learned is dialled only when mail has no route, each
+ * address once a minute at most, and only its own peer may answer.
+ *
+ * PEER_LIST: count u16, then for each peer: id 16, number of addresses u8, the addresses (advert.h). */
+#include "node/hub.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+#define BACKOFF_FIRST_US 500000u
+#define BACKOFF_MAX_US 30000000u
+#define LEARNED_PAUSE_US 60000000u
+#define LEARNED_DIALS_MAX 64u
+#define LIST_TOLD_MAX 256u
+#define LIST_TAKEN_MAX 1024u
+
+static const uint64_t never = UINT64_MAX;
+
+/* --- what the user wants --- */
+
+static struct wanted *find_wanted(const struct moth_node *n, const char *address)
+{
+    struct wanted *w = n->wanted;
+    while (w && strcmp(w->address, address) != 0) w = w->after;
+    return w;
+}
+
+static struct wanted *wanted_new(struct moth_node *n, const char *address)
+{
+    struct wanted *w = mem_new(sizeof *w), **at = &n->wanted;
+    w->address = mem_text(address);
+    while (*at) at = &(*at)->after;
+    *at = w;
+    n->wanted_count++;
+    return w;
+}
+
+static void wanted_free(struct moth_node *n, struct wanted *w)
+{
+    struct wanted **at = &n->wanted;
+    while (*at != w) at = &(*at)->after;
+    *at = w->after;
+    n->wanted_count--;
+    if (w->session) w->session->wanted = NULL;
+    free(w->address);
+    free(w);
+}
+
+int moth_connect(struct moth_node *n, const char *address)
+{
+    char host[HOST_TEXT_BYTES];
+    uint16_t port;
+    int rc = host_port_parse(address, host, &port);
+    if (rc < 0 || port == 0) return MOTH_EBAD_ADDRESS;
+    if (n->leaving) return MOTH_ESHUTDOWN;
+    struct wanted *w = find_wanted(n, address);
+    if (!w && n->wanted_count >= n->limits[MOTH_LIMIT_WANTED_LINKS]) return MOTH_EFULL;
+    if (!w) w = wanted_new(n, address);
+    if (!w->has_peer || !peers_find(&n->peers, &w->peer) || !peers_find(&n->peers, &w->peer)->session)
+        w->has_peer = false; /* asked for anew: whoever answers now is meant */
+    w->told = false;
+    w->backoff_us = w->next_us = 0;
+    node_due(n, node_now_us(n));
+    return 0;
+}
+
+void dial_part(struct moth_node *n, struct peer *p)
+{
+    for (struct wanted *w = n->wanted, *after; w; w = after) {
+        after = w->after;
+        if (w->has_peer && id_equal(&w->peer, &p->id)) wanted_free(n, w);
+    }
+}
+
+int moth_disconnect(struct moth_node *n, const struct moth_id *id)
+{
+    struct peer *p = peers_find(&n->peers, id);
+    if (!p) return MOTH_EUNKNOWN_PEER;
+    size_t before = n->wanted_count;
+    dial_part(n, p);
+    bool linked = p->session != NULL;
+    p->parted = true;
+    if (linked) session_goodbye(p->session, true);
+    return linked || n->wanted_count < before ? 0 : MOTH_ENOT_LINKED;
+}
+
+int moth_disconnect_address(struct moth_node *n, const char *address)
+{
+    struct wanted *w = find_wanted(n, address);
+    if (!w) return MOTH_ENOT_FOUND;
+    struct session *s = w->session;
+    struct peer *p = w->has_peer ? peers_find(&n->peers, &w->peer) : NULL;
+    wanted_free(n, w);
+    if (p && p->session) return moth_disconnect(n, &p->id);
+    if (s) link_close(s->link, MOTH_ECANCELLED);
+    return 0;
+}
+
+size_t moth_wanted(const struct moth_node *n, struct moth_wanted *out, size_t capacity)
+{
+    size_t count = 0;
+    uint64_t now = node_now_us(n);
+    for (const struct wanted *w = n->wanted; w; w = w->after, count++) {
+        if (count >= capacity) continue;
+        const struct peer *p = w->has_peer ? peers_find(&n->peers, &w->peer) : NULL;
+        struct moth_wanted *o = &out[count];
+        *o = (struct moth_wanted){.linked = p && p->linked, .has_peer = w->has_peer, .peer = w->peer, .reason = w->reason};
+        strncpy(o->address, w->address, sizeof o->address - 1);
+        if (!o->linked && !w->session && w->next_us > now) o->retry_in_ms = (w->next_us - now) / 1000;
+    }
+    return count;
+}
+
+/* --- dialling --- */
+
+static struct session *dial(struct moth_node *n, const char *address, const struct moth_id *expected)
+{
+    struct session *s = session_new(n, NULL);
+    strncpy(s->address, address, sizeof s->address - 1);
+    s->link = link_dial(&n->links, address, expected, s);
+    n->counts.dials++;
+    node_due(n, node_now_us(n)); /* so that its time limit is watched */
+    return s;
+}
+
+static uint64_t jittered(struct moth_node *n, uint64_t us)
+{
+    uint32_t random;
+    n->host->random(n->host->context, &random, sizeof random);
+    return us * 3 / 4 + us / 2 * random / UINT32_MAX; /* from three quarters to five quarters */
+}
+
+static uint64_t wanted_tick(struct moth_node *n, struct wanted *w, uint64_t now_us)
+{
+    const struct peer *p = w->has_peer ? peers_find(&n->peers, &w->peer) : NULL;
+    if (w->session || (p && p->session)) return never;
+    if (w->next_us > now_us) return w->next_us;
+    w->session = dial(n, w->address, w->has_peer ? &w->peer : NULL);
+    w->session->wanted = w;
+    return never;
+}
+
+uint64_t dial_tick(struct moth_node *n, uint64_t now_us)
+{
+    uint64_t due = never;
+    if (n->leaving) return never;
+    for (struct wanted *w = n->wanted; w; w = w->after) {
+        uint64_t at = wanted_tick(n, w, now_us);
+        if (at < due) due = at;
+    }
+    return due;
+}
+
+static size_t learned_dials(const struct moth_node *n, const struct peer *to, bool *to_them)
+{
+    size_t count = 0;
+    *to_them = false;
+    for (const struct link *l = n->links.first; l; l = l->after) {
+        if (l->state == LINK_OPEN || l->inbound || !l->has_expected) continue;
+        count++;
+        if (id_equal(&l->expected, &to->id)) *to_them = true;
+    }
+    return count;
+}
+
+bool dial_peer(struct moth_node *n, struct peer *p)
+{
+    char text[MOTH_ADDRESS_TEXT_BYTES];
+    uint64_t now = node_now_us(n);
+    bool under_way;
+    if (n->leaving || p->parted || p->session) return false;
+    size_t dials = learned_dials(n, p, &under_way);
+    if (under_way) return true;
+    for (unsigned i = 0; i < p->address_count && dials < LEARNED_DIALS_MAX; i++) {
+        struct known_address *k = &p->addresses[i];
+        if (k->dialled_us != 0 && now - k->dialled_us < LEARNED_PAUSE_US) continue;
+        k->dialled_us = now;
+        address_format(&k->address, text);
+        dial(n, text, &p->id);
+        return true;
+    }
+    return false;
+}
+
+void dial_ready(struct session *s)
+{
+    struct wanted *w = s->wanted;
+    if (!w) return;
+    w->has_peer = true;
+    w->peer = s->peer->id;
+    w->reason = 0;
+    w->told = false;
+    w->backoff_us = 0;
+}
+
+/* --- the end of a dialled link --- */
+
+static bool is_final(int reason)
+{
+    return reason == MOTH_ESELF || reason == MOTH_ECLONED || reason == MOTH_EBAD_ADDRESS;
+}
+
+static void again_later(struct moth_node *n, struct wanted *w)
+{
+    w->backoff_us = w->backoff_us == 0 ? BACKOFF_FIRST_US : w->backoff_us * 2;
+    if (w->backoff_us > BACKOFF_MAX_US) w->backoff_us = BACKOFF_MAX_US;
+    w->next_us = node_now_us(n) + jittered(n, w->backoff_us);
+    node_due(n, w->next_us);
+}
+
+static void wanted_failed(struct moth_node *n, struct wanted *w, int reason, bool was_ready)
+{
+    bool tell = !was_ready && (!w->told || w->reason != reason);
+    char address[sizeof ((struct moth_wanted *)0)->address] = "";
+    strncpy(address, w->address, sizeof address - 1);
+    w->reason = reason;
+    w->told |= tell;
+    again_later(n, w);
+    if (is_final(reason)) wanted_free(n, w);
+    if (tell) node_emit(n, &(struct moth_event){.kind = MOTH_EVENT_DIAL, .address = address, .reason = reason});
+}
+
+/* An address where somebody else answers is no longer theirs. */
+static void forget_address(struct moth_node *n, const struct link *l)
+{
+    struct peer *p = peers_find(&n->peers, &l->expected);
+    for (unsigned i = 0; p && i < p->address_count; i++)
+        if (address_equal(&p->addresses[i].address, &l->conn->remote)) p->addresses[i--] = p->addresses[--p->address_count];
+}
+
+void dial_closed(struct session *s, int reason)
+{
+    struct wanted *w = s->wanted;
+    if (reason == MOTH_EWRONG_IDENTITY && s->link->has_expected) forget_address(s->node, s->link);
+    if (!w) return;
+    w->session = NULL;
+    if (!s->node->leaving) wanted_failed(s->node, w, reason, s->peer != NULL);
+}
+
+/* --- PEER_LIST --- */
+
+static uint8_t *list_put(uint8_t *at, const struct peer *p, enum address_scope scope)
+{
+    uint8_t *start = at, *count = at + MOTH_ID_BYTES;
+    at = put_id(at, &p->id) + 1;
+    *count = 0;
+    for (unsigned i = 0; i < p->address_count; i++) {
+        if (!address_may_cross(&p->addresses[i].address, scope)) continue;
+        at = address_put(at, &p->addresses[i].address);
+        ++*count;
+    }
+    return *count > 0 ? at : start;
+}
+
+void peer_list_send(struct session *s)
+{
+    static const size_t entry_max = MOTH_ID_BYTES + 1 + PEER_ADDRESSES_MAX * 19;
+    struct moth_node *n = s->node;
+    uint8_t *body = mem_new(2 + LIST_TOLD_MAX * entry_max), *at = body + 2;
+    struct moth_id id;
+    void *value;
+    unsigned count = 0;
+    for (size_t slot = 0; count < LIST_TOLD_MAX && id_map_next(&n->peers.by_id, &slot, &id, &value);) {
+        const struct peer *p = value;
+        if (p == n->self || p == s->peer || !(p->session || p->reachable)) continue;
+        uint8_t *end = list_put(at, p, session_scope(s));
+        count += end != at;
+        at = end;
+    }
+    put_uint(body, count, 2);
+    if (count > 0) link_send(s->link, FRAME_PEER_LIST, slice_of(body, (size_t)(at - body)), slice_of(NULL, 0));
+    free(body);
+}
+
+/* Reads one entry; the addresses are learned only when `n` is given, so a list can be checked whole before it counts. */
+static int take_entry(struct session *s, struct reader *r, bool learn)
+{
+    struct moth_node *n = s->node;
+    struct moth_id id;
+    struct peer *p = NULL;
+    read_id(r, &id);
+    unsigned count = (unsigned)read_uint(r, 1);
+    if (count == 0 || count > PEER_ADDRESSES_MAX || id_is_zero(&id)) return MOTH_EMALFORMED;
+    if (learn && !id_equal(&id, &n->identity.id)) {
+        p = peers_get(&n->peers, &id, false);
+        if (!p) node_discard_from(s, MOTH_EFULL);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        struct address a;
+        int rc = address_read(r, &a);
+        if (rc < 0) return rc;
+        if (p) peer_add_address(p, &a, session_scope(s), false);
+    }
+    return 0;
+}
+
+static int take_list(struct session *s, struct slice body, bool learn)
+{
+    struct reader r = reader_of(body);
+    unsigned count = (unsigned)read_uint(&r, 2);
+    int rc = count > LIST_TAKEN_MAX ? MOTH_ETOO_BIG : 0;
+    for (unsigned i = 0; rc == 0 && i < count; i++) rc = take_entry(s, &r, learn);
+    if (rc == 0 && !reader_finished(&r)) rc = MOTH_EMALFORMED;
+    return rc;
+}
+
+int peer_list_take(struct session *s, struct slice body)
+{
+    int rc = take_list(s, body, false);
+    return rc < 0 ? rc : take_list(s, body, true);
+}

@@ -1,0 +1,208 @@
+/* hub.h -- the inside of a node, shared by the rooms of this floor.
+ *
+ * A link has a `struct session`: what this node knows about that neighbour. Rooms and their part of the state:
+ *
+ *   node      opening, closing, the turn, events to the owner; frames in, to whom they belong
+ *   session   links coming up and going down, two links to one peer, pings, pauses
+ *   dial      addresses that are wanted, redial, dialling somebody who has no route
+ *   topology  adverts and digests, the only writer of the router
+ *   mail      messages: accept, route, retry, receipt, end; broadcasts and notices
+ *   query     listings and figures
+ */
+#ifndef NODE_HUB_H
+#define NODE_HUB_H
+
+#include "moth/node.h"
+#include "net/link.h"
+#include "node/bucket.h"
+#include "node/keys.h"
+#include "node/peers.h"
+#include "node/store.h"
+#include "proto/envelope.h"
+#include "proto/router.h"
+#include "proto/seen.h"
+
+struct wanted {
+    struct wanted *after;
+    char *address; /* owned, as the user gave it */
+    bool has_peer;
+    struct moth_id peer;
+    struct session *session; /* borrowed: the dial or link under way, or NULL */
+    uint64_t next_us, backoff_us;
+    int reason;
+    bool told; /* the failure was told; the next ones of the same kind are not */
+};
+
+struct session {
+    struct moth_node *node;
+    struct link *link;
+    struct wanted *wanted; /* borrowed; NULL: nobody asked for this very link */
+    struct peer *peer;     /* borrowed; NULL until ready */
+    uint64_t serial;       /* later links have higher ones */
+    char address[MOTH_ADDRESS_TEXT_BYTES];
+    bool carried;  /* a frame came: the link really works */
+    bool synced;   /* has shown our table */
+    bool retired;  /* another link to the same peer took over */
+    bool shedding; /* slow for longer than a pause: messages are dropped */
+    uint64_t slow_us;       /* when this slow episode began */
+    struct session *paused_for; /* borrowed: the slow link for whose sake this one is not read */
+    uint64_t ping_us;       /* when the next ping is due */
+    uint64_t their_interval_us;
+    int64_t rtt_us;         /* -1: not measured */
+    uint64_t mismatch_us, digest_us; /* first of a row of differing tables; when a digest was last sent for it */
+    uint8_t *pending;       /* owned; a bit for each origin whose advert is to be sent, NULL: none */
+    unsigned pending_count, pending_at;
+    bool ping_after_pending;
+    struct bucket adverts_in, adverts_out;
+    uint64_t logged;        /* a bit for each reason already logged for this link */
+};
+
+struct origin { /* one advert */
+    struct moth_id id;
+    struct peer *peer; /* borrowed */
+    unsigned slot;     /* its bit in the pending sets */
+    uint8_t *bytes;    /* owned */
+    size_t size;
+    uint64_t boot, seq, taken_us, expires_us, hash;
+    uint32_t age_s;    /* when taken */
+    bool routed;       /* not expired: the router knows it */
+    uint64_t digest_seq; /* scratch of on_digest */
+    struct bucket bucket;
+    uint8_t *deferred; /* owned: newer, verified, waiting for the bucket */
+    size_t deferred_size;
+    uint64_t deferred_seq, deferred_us;
+    uint32_t deferred_age_s;
+};
+
+struct topology {
+    struct id_map origins;
+    struct origin **slots; /* by slot; NULL: free */
+    unsigned slot_count, slot_max;
+    uint64_t table_hash;
+    bool own_changed; /* our advert must be made anew */
+    uint64_t own_due_us, refresh_us, deferred_us, expiry_us; /* when each is to be looked at; UINT64_MAX: not */
+    uint64_t last_echo_us;
+    unsigned echoes;
+    bool cloned; /* another node runs with our key: we advertise no more */
+    struct bucket own_bucket;
+};
+
+struct receipts { /* owed to one sender; the peer points here */
+    struct receipts *after;
+    struct peer *to; /* borrowed */
+    unsigned count;
+    struct {
+        uint64_t id;
+        uint8_t code;
+    } list[256];
+};
+
+#define BROADCAST_SOURCES 256
+
+struct moth_node {
+    const struct moth_host *host;     /* borrowed */
+    struct moth_transport *transport; /* borrowed */
+    moth_on_event on_event;
+    void *owner;
+    char name[MOTH_NAME_MAX + 1];
+    char address[MOTH_ADDRESS_TEXT_BYTES];
+    uint64_t limits[MOTH_LIMIT_COUNT];
+    struct identity identity;
+    uint8_t network_key[32];
+    uint64_t boot, started_us, due_us, serial;
+    uint64_t logged_us[MOTH_ERROR_COUNT]; /* when a failure of a stranger was last logged, by reason */
+    bool leaving;
+
+    unsigned advertised_count;
+    struct address advertised;
+
+    struct links links;
+    struct peers peers;
+    struct peer *self; /* borrowed from peers */
+    struct wanted *wanted;
+    size_t wanted_count;
+    struct topology topology;
+    struct router *router;
+    bool map_changed; /* the routes do not yet follow */
+    struct seen *seen;
+    struct keys keys;
+    struct store store;
+    struct receipts *receipts;
+    uint64_t mail_expiry_us; /* when the next message of ours expires */
+    struct bucket notices;
+    struct bucket broadcasts[BROADCAST_SOURCES]; /* by first byte of the id; sharing one is harmless */
+    struct buf scratch; /* where own envelopes are sealed */
+    struct moth_sent *told; /* owned: state changes that the owner is still to hear of */
+    size_t told_count, told_capacity;
+    struct moth_status counts;
+};
+
+static inline uint64_t node_now_us(const struct moth_node *n)
+{
+    return n->host->now_us(n->host->context);
+}
+
+static inline struct session *session_of(const struct link *l)
+{
+    return l->user;
+}
+
+/* Something is to be done at `at_us` at the latest. */
+static inline void node_due(struct moth_node *n, uint64_t at_us)
+{
+    if (at_us < n->due_us) n->due_us = at_us;
+}
+
+/* node.c */
+void node_emit(struct moth_node *n, const struct moth_event *event);
+void node_note(struct moth_node *n, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void node_fill_sent(const struct outgoing *m, struct moth_sent *out);
+void node_discard(struct moth_node *n, int reason); /* counts one dropped or refused thing */
+void node_discard_from(struct session *s, int reason); /* and logs it, once per link and reason */
+
+/* session.c */
+extern const struct link_events session_events;
+struct session *session_new(struct moth_node *n, struct link *l);
+void session_slow(struct session *s, struct session *from); /* s is slow after taking a message from `from` (NULL: our own) */
+uint64_t sessions_tick(struct moth_node *n, uint64_t now_us);
+void session_ping(struct session *s);
+int session_on_ping(struct session *s, struct slice body);
+int session_on_pong(struct session *s, struct slice body);
+int session_on_goodbye(struct session *s, struct slice body);
+void session_goodbye(struct session *s, bool part); /* part: neither end redials */
+void session_up(struct moth_node *n, struct peer *p); /* a link counts, once, when the peer's advert is known too */
+enum address_scope session_scope(const struct session *s);
+
+/* dial.c */
+uint64_t dial_tick(struct moth_node *n, uint64_t now_us);
+void dial_ready(struct session *s);
+void dial_closed(struct session *s, int reason);
+bool dial_peer(struct moth_node *n, struct peer *p); /* no route: try a learned address, if one may be tried now */
+void dial_part(struct moth_node *n, struct peer *p); /* forget that links to them are wanted */
+int peer_list_take(struct session *s, struct slice body);
+void peer_list_send(struct session *s);
+
+/* topology.c */
+int topology_open(struct moth_node *n);
+void topology_close(struct moth_node *n);
+void topology_links_changed(struct moth_node *n); /* after the router was told */
+void topology_ready(struct session *s);  /* a link is ready: tell it our advert and digest */
+void topology_gone(struct session *s);
+int topology_on_update(struct session *s, struct slice body);
+int topology_on_digest(struct session *s, struct slice body);
+void topology_compare(struct session *s, uint64_t their_hash); /* a ping or pong showed their table */
+void topology_send_pending(struct moth_node *n, uint64_t now_us);
+uint64_t topology_tick(struct moth_node *n, uint64_t now_us);
+bool topology_knows(const struct moth_node *n, const struct moth_id *id); /* an advert of theirs is here */
+
+/* mail.c */
+void mail_close(struct moth_node *n);
+int mail_on_message(struct session *s, struct span body);
+int mail_on_broadcast(struct session *s, struct span body);
+int mail_on_notice(struct session *s, struct slice body);
+void mail_route_changed(struct moth_node *n, const struct moth_id *to);
+void mail_drained(struct moth_node *n);
+void mail_turn(struct moth_node *n); /* messages to ourselves, and receipts gathered in this turn */
+uint64_t mail_tick(struct moth_node *n, uint64_t now_us);
+
+#endif

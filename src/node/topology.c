@@ -1,0 +1,542 @@
+/* topology.c -- adverts in and out: how every node comes to know the whole map, and the router's only writer.
+ *
+ * Each origin signs its own list of neighbours and numbers it; newer replaces older. A new advert is flooded to every link
+ * but the one it came from. On each link the adverts still to be sent are a set of bits, one for each origin, so a burst
+ * of changes by one origin costs one advert there and no queue grows past the number of nodes. What was lost is found by
+ * comparing: digests at the start of a link, and a hash of the table in every ping.
+ *
+ *   NETWORK_UPDATE   0  4  age_s (not signed)      NETWORK_DIGEST   0   1  flags: 1 answer, no digest wanted back
+ *                    4  n  the advert                               1  24  origin 16, seq 8, for each advert
+ */
+#include "node/hub.h"
+
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define LIFETIME_S 7200u
+#define REFRESH_US 2400000000u  /* a third of the lifetime */
+#define KEPT_US 86400000000u    /* after expiry */
+#define DEBOUNCE_US 20000u      /* several links coming up at once make one advert */
+#define ORIGIN_PER_SECOND 1u
+#define ORIGIN_BURST 5u
+#define SEQ_JUMP 65536u
+#define ECHO_WINDOW_US 60000000u
+#define MISMATCH_US 5000000u
+#define MISMATCH_APART_US 500000u
+#define DIGEST_PAUSE_US 2000000u
+#define DIGEST_ENTRY_BYTES 24u
+#define DIGEST_ENTRIES_MAX 16384u
+#define CONTROL_ROOM (256u << 10)
+
+static const uint64_t never = UINT64_MAX;
+
+static struct origin *find_origin(const struct moth_node *n, const struct moth_id *id)
+{
+    return id_map_find(&n->topology.origins, id);
+}
+
+bool topology_knows(const struct moth_node *n, const struct moth_id *id)
+{
+    return find_origin(n, id) != NULL;
+}
+
+static uint64_t entry_hash(const struct moth_id *id, uint64_t seq)
+{
+    uint8_t text[8], hash[CRYPTO_HASH_BYTES];
+    put_uint(text, seq, 8);
+    crypto_sha256_pair(slice_of(id->bytes, MOTH_ID_BYTES), slice_of(text, 8), hash);
+    return get_uint(hash, 8);
+}
+
+/* --- what is still to be sent on a link --- */
+
+static bool has_bit(const struct session *s, unsigned slot)
+{
+    return s->pending && (s->pending[slot / 8] >> slot % 8 & 1);
+}
+
+static void set_pending(struct session *s, const struct origin *o)
+{
+    if (!s->pending) s->pending = mem_new((s->node->topology.slot_max + 7) / 8);
+    if (has_bit(s, o->slot)) return;
+    s->pending[o->slot / 8] |= (uint8_t)(1u << o->slot % 8);
+    s->pending_count++;
+}
+
+static void clear_pending(struct session *s, unsigned slot)
+{
+    if (!has_bit(s, slot)) return;
+    s->pending[slot / 8] &= (uint8_t) ~(1u << slot % 8);
+    if (--s->pending_count > 0) return;
+    free(s->pending);
+    s->pending = NULL;
+}
+
+static void flood(struct moth_node *n, const struct origin *o, const struct session *except)
+{
+    for (struct link *l = n->links.first; l; l = l->after) {
+        struct session *s = session_of(l);
+        if (s && s->peer && s != except && !s->retired && s->peer != o->peer) set_pending(s, o);
+    }
+}
+
+static void send_advert(struct session *s, const struct origin *o)
+{
+    uint8_t age[4];
+    put_uint(age, o->age_s + (node_now_us(s->node) - o->taken_us) / 1000000, 4);
+    link_send(s->link, FRAME_NETWORK_UPDATE, slice_of(age, sizeof age), slice_of(o->bytes, o->size));
+    s->node->counts.adverts_out++;
+}
+
+static void send_pending(struct session *s, uint64_t now_us)
+{
+    struct topology *t = &s->node->topology;
+    uint64_t per_second = s->node->limits[MOTH_LIMIT_ADVERTS_PER_SECOND];
+    while (s->pending_count > 0 && link_control_queued(s->link) < CONTROL_ROOM) {
+        while (!has_bit(s, s->pending_at % t->slot_count)) s->pending_at++;
+        unsigned slot = s->pending_at % t->slot_count;
+        if (!bucket_take(&s->adverts_out, per_second, per_second, now_us)) {
+            node_due(s->node, bucket_ready_us(&s->adverts_out, per_second, per_second));
+            return;
+        }
+        send_advert(s, t->slots[slot]);
+        clear_pending(s, slot);
+    }
+    if (link_control_queued(s->link) > s->node->counts.control_bytes_most)
+        s->node->counts.control_bytes_most = link_control_queued(s->link);
+    if (s->pending_count > 0 || !s->ping_after_pending) return;
+    s->ping_after_pending = false;
+    session_ping(s);
+}
+
+void topology_send_pending(struct moth_node *n, uint64_t now_us)
+{
+    for (struct link *l = n->links.first; l; l = l->after) {
+        struct session *s = session_of(l);
+        if (s && s->peer && !l->closing && (s->pending_count > 0 || s->ping_after_pending)) send_pending(s, now_us);
+    }
+}
+
+void topology_gone(struct session *s)
+{
+    free(s->pending);
+    s->pending = NULL;
+    s->pending_count = 0;
+}
+
+/* --- the table --- */
+
+static void drop_origin(struct moth_node *n, struct origin *o)
+{
+    struct topology *t = &n->topology;
+    for (struct link *l = n->links.first; l; l = l->after)
+        if (session_of(l)) clear_pending(session_of(l), o->slot);
+    if (o->routed) t->table_hash ^= o->hash;
+    if (o->routed) router_remove(n->router, &o->id);
+    n->map_changed = true;
+    t->slots[o->slot] = NULL;
+    id_map_remove(&t->origins, &o->id);
+    free(o->bytes);
+    free(o->deferred);
+    free(o);
+}
+
+/* Somebody whose advert helps nobody now: expired, else unreachable. */
+static struct origin *find_useless(const struct moth_node *n)
+{
+    struct origin *unreachable = NULL;
+    for (unsigned i = 0; i < n->topology.slot_count; i++) {
+        struct origin *o = n->topology.slots[i];
+        if (!o || o->peer == n->self) continue;
+        if (!o->routed) return o;
+        if (!unreachable && router_hops(n->router, &o->id) == ROUTER_UNREACHABLE) unreachable = o;
+    }
+    return unreachable;
+}
+
+static struct origin *add_origin(struct moth_node *n, const struct moth_id *id)
+{
+    struct topology *t = &n->topology;
+    struct peer *p = peers_get(&n->peers, id, true);
+    unsigned slot = 0;
+    if (p && t->origins.count >= t->slot_max) {
+        struct origin *useless = find_useless(n);
+        if (!useless) return NULL;
+        drop_origin(n, useless);
+    }
+    if (!p) return NULL;
+    while (slot < t->slot_count && t->slots[slot]) slot++;
+    if (slot == t->slot_count) {
+        t->slots = mem_resize(t->slots, ++t->slot_count, sizeof *t->slots);
+    }
+    struct origin *o = mem_new(sizeof *o);
+    o->id = *id;
+    o->peer = p;
+    o->slot = slot;
+    t->slots[slot] = o;
+    id_map_put(&t->origins, id, o);
+    return o;
+}
+
+static struct origin *get_origin(struct moth_node *n, const struct moth_id *id)
+{
+    struct origin *o = find_origin(n, id);
+    return o ? o : add_origin(n, id);
+}
+
+static void learn(struct moth_node *n, struct peer *p, const struct advert *a, const struct session *from)
+{
+    char name[PEER_DISPLAY_BYTES];
+    bool taken = peer_learn(&n->peers, p, a);
+    for (unsigned i = 0; i < a->address_count; i++) peer_add_address(p, &a->addresses[i], session_scope(from), false);
+    if (!taken) return;
+    peer_display(p, name);
+    node_note(n, "another node calls itself %s too; it shows as %s and gets no mail sent to %s", a->name, name, a->name);
+}
+
+/* Puts an advert in its place: the table, the map and the way out. `from` NULL: our own. */
+static void adopt(struct moth_node *n, struct origin *o, struct slice bytes, const struct advert *a, uint32_t age_s,
+                  const struct session *from)
+{
+    struct topology *t = &n->topology;
+    uint64_t now = node_now_us(n);
+    uint8_t *copy = put_bytes(mem_new(bytes.bytes), bytes.data, bytes.bytes) - bytes.bytes;
+    free(o->bytes);
+    if (o->routed) t->table_hash ^= o->hash;
+    o->bytes = copy;
+    o->size = bytes.bytes;
+    o->boot = a->boot;
+    o->seq = a->seq;
+    o->age_s = age_s;
+    o->taken_us = now;
+    o->expires_us = now + (uint64_t)(a->lifetime_s - age_s) * 1000000;
+    o->hash = entry_hash(&o->id, o->seq);
+    o->routed = true;
+    t->table_hash ^= o->hash;
+    if (o->expires_us < t->expiry_us) t->expiry_us = o->expires_us;
+    node_due(n, t->expiry_us);
+    if (from) {
+        router_set_neighbours(n->router, &o->id, a->neighbours, a->neighbour_count);
+        n->map_changed = true;
+        learn(n, o->peer, a, from);
+        session_up(n, o->peer);
+    }
+    flood(n, o, from);
+}
+
+/* --- our own advert --- */
+
+void topology_links_changed(struct moth_node *n)
+{
+    struct topology *t = &n->topology;
+    n->map_changed = true;
+    if (!t->own_changed) t->own_due_us = node_now_us(n) + DEBOUNCE_US;
+    t->own_changed = true;
+    node_due(n, t->own_due_us);
+}
+
+static void list_neighbours(const struct moth_node *n, struct advert *a)
+{
+    for (const struct link *l = n->links.first; l && a->neighbour_count < ADVERT_NEIGHBOURS_MAX; l = l->after) {
+        const struct session *s = session_of(l);
+        if (s && s->peer && s->peer->session == s && s->peer->linked)
+            a->neighbours[a->neighbour_count++] = (struct neighbour){.id = s->peer->id, .cost = 1};
+    }
+}
+
+static int advertise(struct moth_node *n)
+{
+    struct topology *t = &n->topology;
+    struct advert *a = mem_new(sizeof *a);
+    uint8_t *bytes = mem_new(ADVERT_BYTES_MAX);
+    int rc = store_next_seq(&n->store, &a->seq);
+    if (rc == 0) {
+        a->boot = n->boot;
+        a->lifetime_s = LIFETIME_S;
+        memcpy(a->ed25519_key, n->identity.ed25519_public, 32);
+        memcpy(a->x25519_key, n->identity.x25519_public, 32);
+        memcpy(a->name, n->name, sizeof a->name);
+        a->address_count = n->advertised_count;
+        a->addresses[0] = n->advertised;
+        list_neighbours(n, a);
+        size_t size = advert_encode(a, n->identity.seed, bytes);
+        adopt(n, get_origin(n, &n->identity.id), slice_of(bytes, size), a, 0, NULL);
+        t->own_changed = false;
+        t->refresh_us = node_now_us(n) + REFRESH_US;
+    }
+    free(bytes);
+    free(a);
+    return rc;
+}
+
+static uint64_t own_tick(struct moth_node *n, uint64_t now_us)
+{
+    struct topology *t = &n->topology;
+    if (t->cloned) return never;
+    if (!t->own_changed && t->refresh_us > now_us) return t->refresh_us;
+    if (t->own_changed && t->own_due_us > now_us) return t->own_due_us;
+    if (!bucket_take(&t->own_bucket, ORIGIN_PER_SECOND, ORIGIN_BURST, now_us))
+        return t->own_due_us = bucket_ready_us(&t->own_bucket, ORIGIN_PER_SECOND, ORIGIN_BURST);
+    if (advertise(n) == 0) return t->refresh_us;
+    t->own_changed = true; /* the number is not reserved yet: soon */
+    return t->own_due_us = now_us + DEBOUNCE_US;
+}
+
+/* An advert in our name that we did not make: of an earlier life, or of another process with our key. */
+static int on_echo(struct session *s, struct slice bytes, uint64_t boot, uint64_t seq)
+{
+    struct moth_node *n = s->node;
+    struct topology *t = &n->topology;
+    uint64_t now = node_now_us(n);
+    if (boot == n->boot || seq <= n->store.last_seq || t->cloned) return 0;
+    int rc = advert_verify(bytes);
+    if (rc < 0) return rc;
+    t->echoes = t->echoes > 0 && now - t->last_echo_us < ECHO_WINDOW_US ? t->echoes + 1 : 1;
+    t->last_echo_us = now;
+    if (t->echoes >= 2) {
+        t->cloned = true;
+        node_discard_from(s, MOTH_ECLONED);
+        node_note(n, "another node runs with this node's key: this one advertises itself no more; "
+                     "give each its own home folder and start again");
+        return 0;
+    }
+    store_raise_seq(&n->store, seq < UINT64_MAX - 2 * SEQ_JUMP ? seq + SEQ_JUMP : seq);
+    t->own_changed = true;
+    t->own_due_us = now;
+    node_due(n, now);
+    return 0;
+}
+
+/* --- adverts of others --- */
+
+static void defer(struct origin *o, struct moth_node *n, struct slice bytes, uint64_t seq, uint32_t age_s)
+{
+    o->deferred = mem_resize(o->deferred, bytes.bytes, 1);
+    memcpy(o->deferred, bytes.data, bytes.bytes);
+    o->deferred_size = bytes.bytes;
+    o->deferred_seq = seq;
+    o->deferred_age_s = age_s;
+    o->deferred_us = node_now_us(n);
+    uint64_t ready = bucket_ready_us(&o->bucket, ORIGIN_PER_SECOND, ORIGIN_BURST);
+    if (ready < n->topology.deferred_us) n->topology.deferred_us = ready;
+    node_due(n, ready);
+}
+
+/* Newer than what we have: check it, then take it now or, when its origin is too busy, a little later. */
+static int take(struct session *s, struct slice bytes, uint32_t age_s, struct advert *a)
+{
+    struct moth_node *n = s->node;
+    int rc = advert_decode(bytes, a);
+    if (rc == 0 && age_s >= a->lifetime_s) {
+        node_discard(n, MOTH_ESTALE);
+        return 0;
+    }
+    if (rc == 0) rc = advert_verify(bytes);
+    if (rc < 0) return rc;
+    struct origin *o = get_origin(n, &a->origin);
+    if (!o) {
+        node_discard_from(s, MOTH_EFULL);
+        return 0;
+    }
+    n->counts.adverts_in++;
+    if (bucket_take(&o->bucket, ORIGIN_PER_SECOND, ORIGIN_BURST, node_now_us(n))) adopt(n, o, bytes, a, age_s, s);
+    else defer(o, n, bytes, a->seq, age_s);
+    return 0;
+}
+
+int topology_on_update(struct session *s, struct slice body)
+{
+    struct moth_node *n = s->node;
+    struct reader r = reader_of(body);
+    uint32_t age_s = (uint32_t)read_uint(&r, 4);
+    struct slice bytes = slice_of(r.at, reader_left(&r));
+    struct moth_id id;
+    uint64_t boot, seq, per_second = n->limits[MOTH_LIMIT_ADVERTS_PER_SECOND];
+    int rc = advert_peek(bytes, &id, &boot, &seq);
+    if (rc < 0) return rc;
+    /* Twice the burst that a sender allows itself, so that no honest one is ever over it. */
+    if (!bucket_take(&s->adverts_in, per_second, 2 * per_second, node_now_us(n))) {
+        node_discard_from(s, MOTH_ERATE);
+        return 0;
+    }
+    if (id_equal(&id, &n->identity.id)) return on_echo(s, bytes, boot, seq);
+    const struct origin *o = find_origin(n, &id);
+    uint64_t known = !o ? 0 : o->deferred && o->deferred_seq > o->seq ? o->deferred_seq : o->seq;
+    if (o && seq <= known) {
+        node_discard(n, seq == known ? MOTH_EDUPLICATE : MOTH_ESTALE);
+        if (seq < o->seq && o->peer == s->peer) set_pending(s, o); /* it forgot how far it had counted */
+        session_up(n, s->peer);
+        return 0;
+    }
+    struct advert *a = mem_new(sizeof *a);
+    rc = take(s, bytes, age_s, a);
+    free(a);
+    return rc;
+}
+
+static void take_deferred(struct moth_node *n, struct origin *o, uint64_t now_us)
+{
+    struct advert *a = mem_new(sizeof *a);
+    uint8_t *bytes = o->deferred;
+    uint32_t age_s = o->deferred_age_s + (uint32_t)((now_us - o->deferred_us) / 1000000);
+    o->deferred = NULL;
+    int rc = advert_decode(slice_of(bytes, o->deferred_size), a);
+    struct session *via = o->peer->session;
+    for (struct link *l = n->links.first; l && !via; l = l->after) via = l->state == LINK_OPEN ? session_of(l) : NULL;
+    if (rc == 0 && via && a->seq > o->seq && age_s < a->lifetime_s) {
+        adopt(n, o, slice_of(bytes, o->deferred_size), a, age_s, via);
+        set_pending(via, o);
+    }
+    free(bytes);
+    free(a);
+}
+
+static uint64_t deferred_tick(struct moth_node *n, uint64_t now_us)
+{
+    struct topology *t = &n->topology;
+    if (t->deferred_us > now_us) return t->deferred_us;
+    t->deferred_us = never;
+    for (unsigned i = 0; i < t->slot_count; i++) {
+        struct origin *o = t->slots[i];
+        if (!o || !o->deferred) continue;
+        uint64_t ready = bucket_ready_us(&o->bucket, ORIGIN_PER_SECOND, ORIGIN_BURST);
+        if (bucket_take(&o->bucket, ORIGIN_PER_SECOND, ORIGIN_BURST, now_us)) take_deferred(n, o, now_us);
+        else if (ready < t->deferred_us) t->deferred_us = ready;
+    }
+    return t->deferred_us;
+}
+
+/* --- expiry --- */
+
+static uint64_t expire(struct moth_node *n, struct origin *o, uint64_t now_us)
+{
+    if (o->routed && o->expires_us > now_us) return o->expires_us;
+    if (o->routed) {
+        o->routed = false;
+        n->topology.table_hash ^= o->hash;
+        router_remove(n->router, &o->id);
+        n->map_changed = true;
+    }
+    if (o->expires_us + KEPT_US > now_us) return o->expires_us + KEPT_US;
+    drop_origin(n, o);
+    return never;
+}
+
+static uint64_t expiry_tick(struct moth_node *n, uint64_t now_us)
+{
+    struct topology *t = &n->topology;
+    if (t->expiry_us > now_us) return t->expiry_us;
+    t->expiry_us = never;
+    for (unsigned i = 0; i < t->slot_count; i++) {
+        struct origin *o = t->slots[i];
+        if (!o || o->peer == n->self) continue;
+        uint64_t at = expire(n, o, now_us);
+        if (at < t->expiry_us) t->expiry_us = at;
+    }
+    return t->expiry_us;
+}
+
+uint64_t topology_tick(struct moth_node *n, uint64_t now_us)
+{
+    uint64_t due = own_tick(n, now_us), deferred = deferred_tick(n, now_us), expiry = expiry_tick(n, now_us);
+    if (deferred < due) due = deferred;
+    return expiry < due ? expiry : due;
+}
+
+/* --- digests --- */
+
+static void send_digest(struct session *s, bool answer)
+{
+    const struct topology *t = &s->node->topology;
+    uint8_t *body = mem_new(1 + (size_t)t->slot_count * DIGEST_ENTRY_BYTES), *at = put_uint(body, answer, 1);
+    for (unsigned i = 0; i < t->slot_count; i++) {
+        const struct origin *o = t->slots[i];
+        if (o && o->routed) at = put_uint(put_id(at, &o->id), o->seq, 8);
+    }
+    link_send(s->link, FRAME_NETWORK_DIGEST, slice_of(body, (size_t)(at - body)), slice_of(NULL, 0));
+    free(body);
+}
+
+void topology_ready(struct session *s)
+{
+    const struct origin *own = find_origin(s->node, &s->node->identity.id);
+    if (own) send_advert(s, own);
+    send_digest(s, true); /* both ends send one now: none is wanted back */
+}
+
+/* Notes what the other end has; true when it has something newer than we do. */
+static bool read_digest(struct moth_node *n, struct reader r)
+{
+    bool lacking = false;
+    for (unsigned i = 0; i < n->topology.slot_count; i++)
+        if (n->topology.slots[i]) n->topology.slots[i]->digest_seq = 0;
+    while (reader_left(&r) > 0) {
+        struct moth_id id;
+        read_id(&r, &id);
+        uint64_t seq = read_uint(&r, 8);
+        struct origin *o = find_origin(n, &id);
+        if (o) o->digest_seq = seq;
+        if (!o || seq > o->seq) lacking = true;
+    }
+    return lacking;
+}
+
+int topology_on_digest(struct session *s, struct slice body)
+{
+    struct moth_node *n = s->node;
+    struct reader r = reader_of(body);
+    uint64_t flags = read_uint(&r, 1);
+    size_t left = reader_left(&r);
+    if (r.failed || left % DIGEST_ENTRY_BYTES != 0 || flags > 1) return MOTH_EMALFORMED;
+    if (left / DIGEST_ENTRY_BYTES > DIGEST_ENTRIES_MAX) return MOTH_ETOO_BIG;
+    bool lacking = read_digest(n, r);
+    for (unsigned i = 0; i < n->topology.slot_count; i++) {
+        struct origin *o = n->topology.slots[i];
+        if (!o || o->digest_seq >= o->seq) continue;
+        if (o->routed || o->digest_seq != 0) set_pending(s, o); /* an expired one only to somebody who has an older */
+    }
+    if (flags == 0 && lacking) send_digest(s, true);
+    s->ping_after_pending = true;
+    return 0;
+}
+
+void topology_compare(struct session *s, uint64_t their_hash)
+{
+    uint64_t now = node_now_us(s->node);
+    if (their_hash == s->node->topology.table_hash) {
+        s->synced = true;
+        s->mismatch_us = 0;
+        return;
+    }
+    if (s->pending_count > 0) return;
+    if (s->mismatch_us == 0 || now - s->mismatch_us > MISMATCH_US) {
+        s->mismatch_us = now;
+        return;
+    }
+    if (now - s->mismatch_us < MISMATCH_APART_US || (s->digest_us != 0 && now - s->digest_us < DIGEST_PAUSE_US)) return;
+    s->digest_us = now;
+    s->mismatch_us = 0;
+    send_digest(s, false);
+}
+
+/* --- opening and closing --- */
+
+int topology_open(struct moth_node *n)
+{
+    struct topology *t = &n->topology;
+    *t = (struct topology){.slot_max = (unsigned)n->limits[MOTH_LIMIT_ADVERTS] + 1, .own_changed = true,
+                           .deferred_us = never, .expiry_us = never};
+    id_map_init(&t->origins, n->boot);
+    return advertise(n);
+}
+
+void topology_close(struct moth_node *n)
+{
+    struct topology *t = &n->topology;
+    for (unsigned i = 0; i < t->slot_count; i++)
+        if (t->slots[i]) drop_origin(n, t->slots[i]);
+    id_map_fini(&t->origins);
+    free(t->slots);
+}

@@ -6,7 +6,9 @@
  *   session   links coming up and going down, two links to one peer, pings, pauses
  *   dial      addresses that are wanted, redial, dialling somebody who has no route
  *   topology  adverts and digests, the only writer of the router
- *   mail      messages: accept, route, retry, receipt, end; broadcasts and notices
+ *   route     the way out: forwarding, sealing, notices, broadcasts
+ *   mail      our messages: accepted, sent, retried, ended
+ *   inbox     what arrives: opened, checked, told, receipted
  *   query     listings and figures
  */
 #ifndef NODE_HUB_H
@@ -195,14 +197,31 @@ void topology_send_pending(struct moth_node *n, uint64_t now_us);
 uint64_t topology_tick(struct moth_node *n, uint64_t now_us);
 bool topology_knows(const struct moth_node *n, const struct moth_id *id); /* an advert of theirs is here */
 
+/* route.c */
+int route_next(const struct moth_node *n, const struct moth_id *to, struct session **out); /* MOTH_EUNREACHABLE */
+int route_hand_over(struct session *s, struct session *from, enum frame_kind kind, struct slice body, struct slice tail);
+int route_seal(struct moth_node *n, struct peer *to, struct envelope *head, struct slice plain_body);
+size_t route_spread(struct moth_node *n, const struct session *from, struct slice body, struct slice tail);
+bool route_may_broadcast(struct moth_node *n, const struct moth_id *src);
+int route_on_message(struct session *s, struct span body);
+int route_on_broadcast(struct session *s, struct span body);
+int route_on_notice(struct session *s, struct slice body);
+
 /* mail.c */
 void mail_close(struct moth_node *n);
-int mail_on_message(struct session *s, struct span body);
-int mail_on_broadcast(struct session *s, struct span body);
-int mail_on_notice(struct session *s, struct slice body);
 void mail_route_changed(struct moth_node *n, const struct moth_id *to);
 void mail_drained(struct moth_node *n);
-void mail_turn(struct moth_node *n); /* messages to ourselves, and receipts gathered in this turn */
+void mail_hint(struct moth_node *n, uint64_t id); /* somebody on the way says it did not get through */
+void mail_take_receipt(struct moth_node *n, struct peer *from, uint64_t id, int reason);
+void mail_go_on(struct moth_node *n, const struct peer *to); /* after receipts from them */
+void mail_turn(struct moth_node *n); /* messages to ourselves, and states to tell */
 uint64_t mail_tick(struct moth_node *n, uint64_t now_us);
+
+/* inbox.c */
+int inbox_accept(struct moth_node *n, struct span frame, const struct envelope *e); /* opens `frame` in place */
+int inbox_accept_broadcast(struct moth_node *n, struct span frame, const struct envelope *e);
+void inbox_deliver(struct moth_node *n, const struct envelope *e, const struct envelope_body *body, bool broadcast);
+void inbox_turn(struct moth_node *n); /* receipts gathered in this turn leave */
+void inbox_close(struct moth_node *n);
 
 #endif

@@ -259,6 +259,7 @@ void moth_node_close(struct moth_node *n)
         n->wanted = after;
     }
     mail_close(n);
+    inbox_close(n);
     store_close(&n->store);
     keys_fini(&n->keys);
     seen_free(n->seen);
@@ -322,6 +323,7 @@ uint64_t moth_node_tick(struct moth_node *n)
     if (n->due_us <= now) do_what_is_due(n, now);
     update_routes(n);
     mail_turn(n);
+    if (n->receipts) inbox_turn(n);
     topology_send_pending(n, now);
     links_flush(&n->links);
     if (n->store.wanted && !n->store.writing) node_due(n, n->store.failing ? n->store.retry_us : now);

@@ -183,12 +183,12 @@ static int dispatch(struct session *s, const struct frame *f)
 {
     struct slice body = span_slice(f->body);
     switch (f->kind) {
-    case FRAME_MESSAGE: return mail_on_message(s, f->body);
-    case FRAME_BROADCAST: return mail_on_broadcast(s, f->body);
+    case FRAME_MESSAGE: return route_on_message(s, f->body);
+    case FRAME_BROADCAST: return route_on_broadcast(s, f->body);
     case FRAME_NETWORK_UPDATE: return topology_on_update(s, body);
     case FRAME_NETWORK_DIGEST: return topology_on_digest(s, body);
     case FRAME_PEER_LIST: return peer_list_take(s, body);
-    case FRAME_NOTICE: return mail_on_notice(s, body);
+    case FRAME_NOTICE: return route_on_notice(s, body);
     case FRAME_PING: return session_on_ping(s, body);
     case FRAME_PONG: return session_on_pong(s, body);
     case FRAME_GOODBYE: return session_on_goodbye(s, body);

@@ -1,0 +1,102 @@
+--- What shows without being asked for: messages, and a line starting with `* ` when the network changes.
+--
+-- The chatter is kept short: a direct neighbour is announced by its link alone, a dial that fails again for
+-- the same reason is not repeated, and many peers that come or go together are one line.
+
+local format = require "moth.format"
+local task = require "moth.task"
+local views = require "moth.views"
+
+local notices = {}
+
+-- More than this many peers coming or going in one turn are only counted.
+local BURST = 5
+
+-- What a person can read of a message.
+local function readable(msg)
+  if msg.encoding == "bytes" or not utf8.len(msg.data) then return format.plural(#msg.data, "byte") end
+  return (msg.data:gsub("\r?\n$", ""):gsub("\r?\n", "\n  "))
+end
+
+--- `[HH:MM:SS] NAME: TEXT`; further lines are indented, so that no text can pass for another message.
+---@param msg table
+---@return string
+function notices.message(msg)
+  local to = msg.broadcast and " to all" or ""
+  local kind = msg.type ~= "text" and (" (%s)"):format(msg.type) or ""
+  return ("[%s] %s%s%s: %s"):format(os.date("%H:%M:%S"), msg.name, to, kind, readable(msg))
+end
+
+local function reached(node, e)
+  local hops = format.plural(e.hops, "hop")
+  if e.hops < 2 then return ("* %s can be reached"):format(e.name) end
+  return ("* %s can be reached, %s via %s"):format(e.name, hops, views.name(node, e.via))
+end
+
+-- Gathers lines until the end of the turn; more than a few become one.
+local function gatherer(say, many)
+  local lines = {}
+  return function(line)
+    lines[#lines + 1] = line
+    if #lines > 1 then return end
+    task.turn()
+    say(#lines > BURST and many:format(format.count(#lines)) or table.concat(lines, "\n"))
+    lines = {}
+  end
+end
+
+local function watch_links(node, say, is_dialling)
+  local is_gone, last_reason = {}, {}
+  local say_up = gatherer(say, "* %s peers can be reached ('list' shows them)")
+  local say_down = gatherer(say, "* %s peers cannot be reached any more")
+
+  node:on("link:up", function(e)
+    is_gone[e.peer] = nil
+    last_reason[e.address] = nil
+    if not is_dialling(e.address) then say(("* %s is linked (%s)"):format(e.name, e.address)) end
+  end)
+  node:on("link:down", function(e)
+    is_gone[e.peer] = true
+    say(("* %s is gone: %s"):format(e.name, e.why))
+  end)
+  node:on("peer:up", function(e)
+    is_gone[e.peer] = nil
+    if e.hops > 1 then say_up(reached(node, e)) end
+  end)
+  node:on("peer:down", function(e)
+    if not is_gone[e.peer] then say_down(("* %s cannot be reached any more"):format(e.name)) end
+    is_gone[e.peer] = nil
+  end)
+  -- Only worth a line when it corrects the impression that somebody is gone.
+  node:on("route", function(e)
+    if is_gone[e.peer] and e.hops > 1 then say_up(reached(node, e)) end
+    is_gone[e.peer] = nil
+  end)
+  node:on("dial", function(e)
+    local is_new = last_reason[e.address] ~= e.reason
+    last_reason[e.address] = e.reason
+    if is_new and not is_dialling(e.address) then
+      say(("* cannot connect to %s: %s; trying again"):format(e.address, e.why))
+    end
+  end)
+end
+
+-- Delivery is silent; only what ended badly is told.
+local BAD_ENDS = { expired = "has expired", refused = "was refused", lost = "is lost" }
+
+--- Shows what happens to `node` through `say`. `is_dialling(address)`: somebody waits for that link and will
+--- be told.
+---@param node table
+---@param say fun(text: string)
+---@param is_dialling fun(address: string): boolean
+function notices.watch(node, say, is_dialling)
+  watch_links(node, say, is_dialling)
+  node:on("message", function(msg) say(notices.message(msg)) end)
+  node:on("note", function(e) say("* " .. e.text) end)
+  node:on("state", function(m)
+    local ending = BAD_ENDS[m.state]
+    if ending then say(("* message %s to %s %s: %s"):format(format.hex(m.id), m.name, ending, m.why or m.state)) end
+  end)
+end
+
+return notices

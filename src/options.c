@@ -1,0 +1,178 @@
+/* options.c -- reads the command line, see options.h: a table of options, a value for each that takes one,
+ * then the defaults. */
+#include "options.h"
+
+#include "base/log.h"
+
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DEFAULT_LISTEN "127.0.0.1:6684"
+#define HEX_NAME_BYTES 4 /* so many hex digits and nothing else read as an id */
+
+const char options_help[] =
+    "usage: moth [OPTION]...\n"
+    "\n"
+    "Starts a node of a peer-to-peer messaging network and a shell on it.\n"
+    "\n"
+    "  --home DIR            where identity and keys are kept\n"
+    "                        default: $XDG_DATA_HOME/moth or ~/.local/share/moth\n"
+    "  --name NAME           how others see this node; default: the login name\n"
+    "  --listen HOST:PORT    where others dial; port 0: any; none: not at all\n"
+    "                        default: 127.0.0.1:6684 or the next free port\n"
+    "  --connect HOST:PORT   keep a link to that node; may be repeated\n"
+    "  --network FILE|PASSPHRASE\n"
+    "                        the key all members share; with a / in it, a file\n"
+    "  --open                listen beyond this machine without a network key\n"
+    "  --advertise HOST:PORT|none\n"
+    "                        the address others are told to dial\n"
+    "  --help, --version\n"
+    "\n"
+    "Commands come from standard input, a line each; help lists them.\n";
+
+static int refuse(char why[OPTIONS_WHY_BYTES], const char *before, const char *argument, const char *after)
+{
+    char safe[OPTIONS_WHY_BYTES / 2];
+    text_safe(slice_text(argument), safe, sizeof safe);
+    snprintf(why, OPTIONS_WHY_BYTES, "%s%s%s", before, safe, after);
+    return MOTH_EARGUMENT;
+}
+
+static int set_text(char *out, size_t capacity, const char *value, const char *option, char why[OPTIONS_WHY_BYTES])
+{
+    int n = snprintf(out, capacity, "%s", value);
+    if (n >= 0 && (size_t)n < capacity) return 0;
+    snprintf(why, OPTIONS_WHY_BYTES, "%s takes at most %zu bytes", option, capacity - 1);
+    return MOTH_EARGUMENT;
+}
+
+/* Ends in a port; what stands before it is for the node to understand. */
+static bool has_port(const char *value)
+{
+    const char *colon = strrchr(value, ':');
+    size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
+    return colon > value && digits > 0 && digits <= 5 && colon[1 + digits] == '\0';
+}
+
+static int set_address(const char **out, const char *value, const char *before, char why[OPTIONS_WHY_BYTES])
+{
+    *out = value;
+    if (has_port(value) || strcmp(value, "none") == 0) return 0;
+    return refuse(why, before, value, ", which is neither HOST:PORT nor none");
+}
+
+static int add_connect(struct options *o, char *address, char why[OPTIONS_WHY_BYTES])
+{
+    if (!has_port(address)) return refuse(why, "--connect got ", address, ", which is not HOST:PORT");
+    if (o->connects == OPTIONS_CONNECTS_MAX) {
+        snprintf(why, OPTIONS_WHY_BYTES, "--connect can be given %d times; use the command connect for more",
+                 OPTIONS_CONNECTS_MAX);
+        return MOTH_EARGUMENT;
+    }
+    o->connect[o->connects++] = address;
+    return 0;
+}
+
+enum option { HOME, NAME, LISTEN, CONNECT, NETWORK, OPEN, ADVERTISE, HELP, VERSION };
+
+static const struct {
+    const char *name;
+    bool takes_value;
+} table[] = {
+    [HOME] = {"--home", true}, [NAME] = {"--name", true}, [LISTEN] = {"--listen", true},
+    [CONNECT] = {"--connect", true}, [NETWORK] = {"--network", true}, [OPEN] = {"--open", false},
+    [ADVERTISE] = {"--advertise", true}, [HELP] = {"--help", false}, [VERSION] = {"--version", false},
+};
+
+static int apply(struct options *o, enum option option, char *value, char why[OPTIONS_WHY_BYTES])
+{
+    switch (option) {
+    case HOME: return set_text(o->home, sizeof o->home, value, "--home", why);
+    case NAME: return set_text(o->name, sizeof o->name, value, "--name", why);
+    case LISTEN: o->has_listen = true; return set_address(&o->listen, value, "--listen got ", why);
+    case CONNECT: return add_connect(o, value, why);
+    case NETWORK: o->network = value; return 0;
+    case OPEN: o->open = true; return 0;
+    case ADVERTISE: return set_address(&o->advertise, value, "--advertise got ", why);
+    case HELP: o->help = true; return 0;
+    case VERSION: o->version = true; return 0;
+    }
+    return 0;
+}
+
+/* The option in argv[*at], with its value behind `=` or in the next argument. */
+static int parse_one(int argc, char **argv, int *at, struct options *o, char why[OPTIONS_WHY_BYTES])
+{
+    char *argument = argv[*at], *value = strchr(argument, '=');
+    size_t bytes = value ? (size_t)(value++ - argument) : strlen(argument);
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        if (strlen(table[i].name) != bytes || strncmp(argument, table[i].name, bytes) != 0) continue;
+        if (value && !table[i].takes_value) return refuse(why, table[i].name, "", " takes no value");
+        if (table[i].takes_value && !value) value = *at + 1 < argc ? argv[++*at] : NULL;
+        if (table[i].takes_value && (!value || !*value)) return refuse(why, table[i].name, "", " needs a value");
+        return apply(o, (enum option)i, value, why);
+    }
+    if (argument[0] == '-') return refuse(why, "there is no option ", argument, "");
+    return refuse(why, "'", argument, "' is not an option; commands come from standard input");
+}
+
+/* --- defaults --- */
+
+static bool is_allowed(char c)
+{
+    bool is_letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+    return is_letter || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+}
+
+void options_name_from_login(const char *login, char out[MOTH_NAME_MAX + 1])
+{
+    static const char ending[] = "-node";
+    size_t bytes = 0;
+    for (; login[bytes] && bytes < MOTH_NAME_MAX; bytes++) out[bytes] = is_allowed(login[bytes]) ? login[bytes] : '-';
+    out[bytes] = '\0';
+    if (bytes == 0) strcpy(out, "moth");
+    if (bytes < HEX_NAME_BYTES || strspn(out, "0123456789abcdefABCDEF") != bytes) return;
+    if (bytes > MOTH_NAME_MAX - strlen(ending)) bytes = MOTH_NAME_MAX - strlen(ending);
+    strcpy(out + bytes, ending);
+}
+
+static const struct passwd *user(void)
+{
+    return getpwuid(geteuid());
+}
+
+static int default_home(struct options *o, char why[OPTIONS_WHY_BYTES])
+{
+    const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+    int n = -1;
+    if (data && data[0] == '/') {
+        n = snprintf(o->home, sizeof o->home, "%s/moth", data);
+    } else {
+        if ((!home || !*home) && user()) home = user()->pw_dir;
+        if (home && *home) n = snprintf(o->home, sizeof o->home, "%s/.local/share/moth", home);
+    }
+    if (n > 0 && (size_t)n < sizeof o->home) return 0;
+    snprintf(why, OPTIONS_WHY_BYTES, "there is no home folder to be found; name one with --home DIR");
+    return MOTH_EARGUMENT;
+}
+
+static void default_name(struct options *o)
+{
+    const char *login = user() ? user()->pw_name : getenv("LOGNAME");
+    options_name_from_login(login ? login : "", o->name);
+}
+
+int options_parse(int argc, char **argv, struct options *out, char why[OPTIONS_WHY_BYTES])
+{
+    *out = (struct options){.listen = DEFAULT_LISTEN};
+    why[0] = '\0';
+    for (int at = 1; at < argc; at++)
+        if (parse_one(argc, argv, &at, out, why) < 0) return MOTH_EARGUMENT;
+    if (out->help || out->version) return 0;
+    if (strcmp(out->listen, "none") == 0) out->listen = NULL;
+    if (out->name[0] == '\0') default_name(out);
+    return out->home[0] == '\0' ? default_home(out, why) : 0;
+}

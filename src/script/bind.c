@@ -1,0 +1,97 @@
+/* bind.c -- values on their way between Lua and the node, see bind.h. */
+#include "script/bind.h"
+
+#include <string.h>
+
+/* --- from Lua --- */
+
+struct binding *bind_check_binding(lua_State *L)
+{
+    return luaL_checkudata(L, 1, BIND_NODE);
+}
+
+struct moth_node *bind_check_node(lua_State *L)
+{
+    return bind_check_binding(L)->node;
+}
+
+const char *bind_check_word(lua_State *L, int index)
+{
+    size_t bytes;
+    const char *text = luaL_checklstring(L, index, &bytes);
+    return strlen(text) == bytes ? text : NULL;
+}
+
+int bind_resolve_peer(lua_State *L, const struct moth_node *node, int index, struct moth_id *out)
+{
+    const char *peer = bind_check_word(L, index);
+    return peer ? moth_resolve(node, peer, out) : MOTH_EUNKNOWN_PEER;
+}
+
+/* --- to Lua --- */
+
+int bind_push_error(lua_State *L, int rc)
+{
+    lua_pushnil(L);
+    lua_pushstring(L, moth_error_text(rc));
+    lua_pushstring(L, moth_error_code(rc));
+    return 3;
+}
+
+int bind_push_result(lua_State *L, int rc)
+{
+    if (rc < 0) return bind_push_error(L, rc);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+void bind_push_id(lua_State *L, const struct moth_id *id)
+{
+    char text[MOTH_ID_TEXT_BYTES];
+    moth_id_format(id, text);
+    lua_pushlstring(L, text, MOTH_ID_TEXT_BYTES - 1);
+}
+
+void bind_set_id(lua_State *L, const char *key, const struct moth_id *id)
+{
+    bind_push_id(L, id);
+    lua_setfield(L, -2, key);
+}
+
+void bind_set_string(lua_State *L, const char *key, const char *value)
+{
+    lua_pushstring(L, value);
+    lua_setfield(L, -2, key);
+}
+
+void bind_set_integer(lua_State *L, const char *key, uint64_t value)
+{
+    lua_pushinteger(L, (lua_Integer)value);
+    lua_setfield(L, -2, key);
+}
+
+void bind_set_boolean(lua_State *L, const char *key, bool value)
+{
+    lua_pushboolean(L, value);
+    lua_setfield(L, -2, key);
+}
+
+void bind_set_reason(lua_State *L, int rc)
+{
+    if (rc == MOTH_OK) return;
+    bind_set_string(L, "reason", moth_error_code(rc));
+    bind_set_string(L, "why", moth_error_text(rc));
+}
+
+void *bind_push_room(lua_State *L, size_t count, size_t bytes)
+{
+    return lua_newuserdatauv(L, (count ? count : 1) * bytes, 0);
+}
+
+void bind_set_metamethods(lua_State *L, const char *name, lua_CFunction tostring)
+{
+    lua_pushcfunction(L, tostring);
+    lua_setfield(L, -2, "__tostring");
+    lua_pushstring(L, name);
+    lua_setfield(L, -2, "__metatable");
+}

@@ -1,0 +1,58 @@
+/* bind.h -- what the bindings share: reading arguments, writing results, the fields of tables.
+ *
+ * The files bind_*.c see only the public headers, these and Lua: what a script can do, an embedder can do.
+ * Everything here may raise a Lua error and is called only inside runtime_call. */
+#ifndef SCRIPT_BIND_H
+#define SCRIPT_BIND_H
+
+#include "moth/node.h"
+
+#include <lauxlib.h>
+
+#define BIND_NODE "moth.node"
+#define BIND_NODE_OBJECT "moth.node object" /* where the registry keeps the node */
+
+struct binding { /* the userdata `node`; its uservalue is the bus of events */
+    struct moth_node *node; /* borrowed */
+    void (*quit)(void *owner, int status);
+    void *owner;
+};
+
+/* The first argument, which must be the node. */
+struct binding *bind_check_binding(lua_State *L);
+struct moth_node *bind_check_node(lua_State *L);
+
+/* A text without zero bytes inside, as C needs it; NULL when it has some. */
+const char *bind_check_word(lua_State *L, int index);
+
+/* The argument PEER. MOTH_EUNKNOWN_PEER, MOTH_EAMBIGUOUS. */
+int bind_resolve_peer(lua_State *L, const struct moth_node *node, int index, struct moth_id *out);
+
+/* Pushes nil, a sentence and a word; or true when `rc` is none. Return what they return. */
+int bind_push_error(lua_State *L, int rc);
+int bind_push_result(lua_State *L, int rc);
+
+void bind_push_id(lua_State *L, const struct moth_id *id);
+
+/* Set a field of the table on top of the stack. */
+void bind_set_id(lua_State *L, const char *key, const struct moth_id *id);
+void bind_set_string(lua_State *L, const char *key, const char *value);
+void bind_set_integer(lua_State *L, const char *key, uint64_t value);
+void bind_set_boolean(lua_State *L, const char *key, bool value);
+void bind_set_reason(lua_State *L, int rc); /* `reason` and `why`, the word and the sentence; none when all is well */
+
+/* Room for a listing, which Lua frees whatever happens; left on the stack. */
+void *bind_push_room(lua_State *L, size_t count, size_t bytes);
+
+/* Gives the metatable on top of the stack a __tostring, and hides it, so that no script changes what others see. */
+void bind_set_metamethods(lua_State *L, const char *name, lua_CFunction tostring);
+
+/* bind_message.c: send, emit, message, queue; and the class of sent messages */
+extern const luaL_Reg bind_message_methods[];
+void bind_make_message_class(lua_State *L);
+int bind_push_message(lua_State *L, const struct moth_node *node, const struct moth_sent *sent); /* returns 1 */
+
+/* bind_event.c: on */
+extern const luaL_Reg bind_event_methods[];
+
+#endif

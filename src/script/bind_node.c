@@ -1,0 +1,345 @@
+/* bind_node.c -- the methods of `node`: check, call, translate, return.
+ *
+ * Failure is `nil, why, code`: a sentence for people and a word for programs; errors are raised only for
+ * arguments of a wrong type. What has to do with messages is in bind_message.c, events are in bind_event.c. */
+#include "script/bind_node.h"
+
+#include "script/bind.h"
+
+#include <string.h>
+
+/* --- links --- */
+
+/* node:connect(HOST:PORT) -> true | nil, why, code; returns at once, the events tell */
+static int l_connect(lua_State *L)
+{
+    struct moth_node *node = bind_check_node(L);
+    const char *address = bind_check_word(L, 2);
+    return bind_push_result(L, address ? moth_connect(node, address) : MOTH_EBAD_ADDRESS);
+}
+
+/* node:disconnect(PEER | HOST:PORT) -> true | nil, why, code */
+static int l_disconnect(lua_State *L)
+{
+    struct moth_node *node = bind_check_node(L);
+    const char *who = bind_check_word(L, 2);
+    struct moth_id peer;
+    if (who && strchr(who, ':')) return bind_push_result(L, moth_disconnect_address(node, who));
+    int rc = bind_resolve_peer(L, node, 2, &peer);
+    return bind_push_result(L, rc < 0 ? rc : moth_disconnect(node, &peer));
+}
+
+/* node:wanted() -> {{address, linked, peer, reason, why, retry_in_ms}} */
+static int l_wanted(lua_State *L)
+{
+    struct moth_node *node = bind_check_node(L);
+    size_t count = moth_wanted(node, NULL, 0);
+    struct moth_wanted *wanted = bind_push_room(L, count, sizeof *wanted);
+    count = moth_wanted(node, wanted, count);
+    lua_createtable(L, (int)count, 0);
+    for (size_t i = 0; i < count; i++) {
+        lua_createtable(L, 0, 6);
+        bind_set_string(L, "address", wanted[i].address);
+        bind_set_boolean(L, "linked", wanted[i].linked);
+        if (wanted[i].has_peer) bind_set_id(L, "peer", &wanted[i].peer);
+        bind_set_reason(L, wanted[i].reason);
+        bind_set_integer(L, "retry_in_ms", wanted[i].retry_in_ms);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return 1;
+}
+
+/* --- who is there --- */
+
+static void push_peer(lua_State *L, const struct moth_peer *peer)
+{
+    lua_createtable(L, 0, 9);
+    bind_set_id(L, "id", &peer->id);
+    bind_set_string(L, "name", peer->name);
+    bind_set_string(L, "address", peer->address);
+    bind_set_boolean(L, "up", peer->reachable);
+    bind_set_boolean(L, "linked", peer->linked);
+    bind_set_boolean(L, "inbound", peer->inbound);
+    bind_set_integer(L, "hops", peer->hops);
+    if (peer->reachable) bind_set_id(L, "via", &peer->via);
+    if (peer->rtt_us < 0) return;
+    lua_pushnumber(L, (lua_Number)peer->rtt_us / 1000);
+    lua_setfield(L, -2, "rtt_ms");
+}
+
+static bool is_any(const struct moth_peer *peer)
+{
+    (void)peer;
+    return true;
+}
+
+static bool is_linked(const struct moth_peer *peer)
+{
+    return peer->linked;
+}
+
+static bool is_reachable(const struct moth_peer *peer)
+{
+    return peer->reachable;
+}
+
+static int push_peers(lua_State *L, bool (*is_wanted)(const struct moth_peer *peer))
+{
+    struct moth_node *node = bind_check_node(L);
+    size_t count = moth_peers(node, NULL, 0);
+    struct moth_peer *peers = bind_push_room(L, count, sizeof *peers);
+    lua_Integer n = 0;
+    count = moth_peers(node, peers, count);
+    lua_newtable(L);
+    for (size_t i = 0; i < count; i++) {
+        if (!is_wanted(&peers[i])) continue;
+        push_peer(L, &peers[i]);
+        lua_rawseti(L, -2, ++n);
+    }
+    return 1;
+}
+
+/* node:peers() -> {{id, name, address, up, linked, inbound, hops, via, rtt_ms}}: everybody who is known, by name */
+static int l_peers(lua_State *L)
+{
+    return push_peers(L, is_any);
+}
+
+/* node:links() -> the same, direct neighbours only */
+static int l_links(lua_State *L)
+{
+    return push_peers(L, is_linked);
+}
+
+/* node:routes() -> the same, only who can be reached */
+static int l_routes(lua_State *L)
+{
+    return push_peers(L, is_reachable);
+}
+
+/* node:peer(PEER) -> one of these | nil, why, code */
+static int l_peer(lua_State *L)
+{
+    struct moth_node *node = bind_check_node(L);
+    struct moth_id id;
+    struct moth_peer peer;
+    int rc = bind_resolve_peer(L, node, 2, &id);
+    if (rc == 0) rc = moth_peer_get(node, &id, &peer);
+    if (rc < 0) return bind_push_error(L, rc);
+    push_peer(L, &peer);
+    return 1;
+}
+
+/* node:resolve(PEER) -> id | nil, why, code */
+static int l_resolve(lua_State *L)
+{
+    struct moth_id id;
+    int rc = bind_resolve_peer(L, bind_check_node(L), 2, &id);
+    if (rc < 0) return bind_push_error(L, rc);
+    bind_push_id(L, &id);
+    return 1;
+}
+
+/* node:path(PEER) -> {ids from this node to that peer} | nil, why, code */
+static int l_path(lua_State *L)
+{
+    struct moth_node *node = bind_check_node(L);
+    struct moth_id to, path[MOTH_HOPS_MAX + 1];
+    int rc = bind_resolve_peer(L, node, 2, &to);
+    if (rc < 0) return bind_push_error(L, rc);
+    size_t count = moth_path(node, &to, path, MOTH_HOPS_MAX + 1);
+    if (count == 0 || count > MOTH_HOPS_MAX + 1) return bind_push_error(L, MOTH_EUNREACHABLE);
+    lua_createtable(L, (int)count, 0);
+    for (size_t i = 0; i < count; i++) {
+        bind_push_id(L, &path[i]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return 1;
+}
+
+/* node:edges() -> {{a, b}}: the network as this node sees it */
+static int l_edges(lua_State *L)
+{
+    struct moth_node *node = bind_check_node(L);
+    size_t count = moth_edges(node, NULL, 0);
+    struct moth_edge *edges = bind_push_room(L, count, sizeof *edges);
+    count = moth_edges(node, edges, count);
+    lua_createtable(L, (int)count, 0);
+    for (size_t i = 0; i < count; i++) {
+        lua_createtable(L, 0, 2);
+        bind_set_id(L, "a", &edges[i].a);
+        bind_set_id(L, "b", &edges[i].b);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return 1;
+}
+
+/* node:is_synced(PEER) -> boolean: that neighbour has told whom it knows */
+static int l_is_synced(lua_State *L)
+{
+    struct moth_node *node = bind_check_node(L);
+    struct moth_id id;
+    lua_pushboolean(L, bind_resolve_peer(L, node, 2, &id) == 0 && moth_is_synced(node, &id));
+    return 1;
+}
+
+/* --- figures --- */
+
+static void set_counters(lua_State *L, const struct moth_status *s)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } fields[] = {
+        {"uptime_ms", s->uptime_ms}, {"frames_in", s->frames_in}, {"frames_out", s->frames_out},
+        {"bytes_in", s->bytes_in}, {"bytes_out", s->bytes_out}, {"messages_sent", s->messages_sent},
+        {"messages_received", s->messages_received}, {"messages_relayed", s->messages_relayed},
+        {"messages_delivered", s->messages_delivered}, {"broadcasts_relayed", s->broadcasts_relayed},
+        {"adverts_in", s->adverts_in}, {"adverts_out", s->adverts_out}, {"recomputes", s->recomputes},
+        {"handshakes", s->handshakes}, {"dials", s->dials}, {"links", s->links}, {"handshaking", s->handshaking},
+        {"peers", s->peers}, {"reachable", s->reachable}, {"mail", s->mail}, {"mail_bytes", s->mail_bytes},
+        {"queued_bytes", s->queued_bytes}, {"queued_bytes_most", s->queued_bytes_most},
+    };
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) bind_set_integer(L, fields[i].name, fields[i].value);
+}
+
+static void push_discarded(lua_State *L, const struct moth_status *s)
+{
+    lua_Integer n = 0;
+    lua_newtable(L);
+    for (int i = 0; i < MOTH_ERROR_COUNT; i++) {
+        if (s->discarded[i] == 0) continue;
+        lua_createtable(L, 0, 3);
+        bind_set_integer(L, "count", s->discarded[i]);
+        bind_set_string(L, "code", moth_error_code(-i));
+        bind_set_string(L, "why", moth_error_text(-i));
+        lua_rawseti(L, -2, ++n);
+    }
+}
+
+/* node:status() -> {uptime_ms, frames_in, ... discarded = {{count, code, why}}} */
+static int l_status(lua_State *L)
+{
+    struct moth_status status;
+    moth_status(bind_check_node(L), &status);
+    lua_newtable(L);
+    set_counters(L, &status);
+    push_discarded(L, &status);
+    lua_setfield(L, -2, "discarded");
+    return 1;
+}
+
+/* node:limits() -> {{name, value, unit, behaviour}} */
+static int l_limits(lua_State *L)
+{
+    struct moth_status status;
+    moth_status(bind_check_node(L), &status);
+    lua_createtable(L, MOTH_LIMIT_COUNT, 0);
+    for (int i = 0; i < MOTH_LIMIT_COUNT; i++) {
+        const struct moth_limit_info *info = moth_limit_info((enum moth_limit)i);
+        lua_createtable(L, 0, 4);
+        bind_set_string(L, "name", info->name);
+        bind_set_string(L, "unit", info->unit);
+        bind_set_string(L, "behaviour", info->behaviour);
+        bind_set_integer(L, "value", status.limits[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    return 1;
+}
+
+/* --- the end --- */
+
+/* node:leave(): goodbye to all links, nothing new is accepted */
+static int l_leave(lua_State *L)
+{
+    moth_node_leave(bind_check_node(L));
+    return 0;
+}
+
+/* node:is_quiet() -> boolean: nothing is being written, no mail is on its way */
+static int l_is_quiet(lua_State *L)
+{
+    lua_pushboolean(L, moth_node_is_quiet(bind_check_node(L)));
+    return 1;
+}
+
+/* node:quit([status]): the program ends after this turn */
+static int l_quit(lua_State *L)
+{
+    struct binding *b = bind_check_binding(L);
+    int status = (int)luaL_optinteger(L, 2, 0);
+    if (b->quit) b->quit(b->owner, status);
+    return 0;
+}
+
+/* --- making it --- */
+
+/* node.id  node.name  node.address, and the methods */
+static int l_index(lua_State *L)
+{
+    struct moth_node *node = bind_check_node(L);
+    const char *key = luaL_checkstring(L, 2);
+    if (strcmp(key, "id") == 0) bind_push_id(L, moth_node_id(node));
+    else if (strcmp(key, "name") == 0) lua_pushstring(L, moth_node_name(node));
+    else if (strcmp(key, "address") == 0) lua_pushstring(L, moth_node_address(node));
+    else lua_getfield(L, lua_upvalueindex(1), key);
+    return 1;
+}
+
+/* tostring(node) -> "node ana" */
+static int l_tostring(lua_State *L)
+{
+    lua_pushfstring(L, "node %s", moth_node_name(bind_check_node(L)));
+    return 1;
+}
+
+static const luaL_Reg methods[] = {
+    {"connect", l_connect}, {"disconnect", l_disconnect}, {"wanted", l_wanted}, {"peers", l_peers}, {"links", l_links},
+    {"routes", l_routes}, {"peer", l_peer}, {"path", l_path}, {"edges", l_edges}, {"resolve", l_resolve},
+    {"is_synced", l_is_synced}, {"status", l_status}, {"limits", l_limits}, {"leave", l_leave},
+    {"is_quiet", l_is_quiet}, {"quit", l_quit}, {NULL, NULL},
+};
+
+static void make_class(lua_State *L)
+{
+    luaL_newmetatable(L, BIND_NODE);
+    luaL_newlib(L, methods);
+    luaL_setfuncs(L, bind_message_methods, 0);
+    luaL_setfuncs(L, bind_event_methods, 0);
+    lua_pushcclosure(L, l_index, 1);
+    lua_setfield(L, -2, "__index");
+    bind_set_metamethods(L, "node", l_tostring);
+    lua_pop(L, 1);
+}
+
+static void push_new_bus(lua_State *L)
+{
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "moth.events");
+    lua_call(L, 1, 1);
+    lua_getfield(L, -1, "new");
+    lua_call(L, 0, 1);
+    lua_remove(L, -2);
+}
+
+static int l_make(lua_State *L)
+{
+    const struct binding *from = lua_touserdata(L, 1);
+    bind_make_message_class(L);
+    make_class(L);
+    struct binding *b = lua_newuserdatauv(L, sizeof *b, 1);
+    *b = *from;
+    luaL_setmetatable(L, BIND_NODE);
+    push_new_bus(L);
+    lua_setiuservalue(L, -2, 1);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, LUA_REGISTRYINDEX, BIND_NODE_OBJECT);
+    lua_setglobal(L, "node");
+    return 0;
+}
+
+int bind_node(struct runtime *r, struct moth_node *node, void (*quit)(void *owner, int status), void *owner)
+{
+    struct binding b = {.node = node, .quit = quit, .owner = owner};
+    return runtime_call(r, l_make, &b);
+}

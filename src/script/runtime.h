@@ -1,0 +1,44 @@
+/* runtime.h -- the one Lua state of a process: sandboxed, fed from the sources inside the program, entered
+ * only through protected calls.
+ *
+ * Lua leaves an error by longjmp, and nobody knows which frames of libuv or of the node lie on the stack by
+ * then. So every way in from C is runtime_call: the error stops there, goes to the log with its traceback,
+ * and the caller gets a code.
+ *
+ * Lua sees base, string, table, math, utf8, coroutine and of os the clocks and getenv; chunks are text, never
+ * bytecode. Time is the host's, so that a simulated node needs no other Lua. The table `moth` (also `require
+ * "moth.core"`) is what C adds:
+ *
+ *   moth.safe(text) -> text          everything a terminal could obey escaped as \xNN
+ *   moth.now() -> microseconds       never goes back, from any start
+ *   moth.log(level, text)            "debug", "info", "warn" or "error"; a line each
+ *   moth.wake()                      the scheduler has work: call its tick at the end of this turn
+ *   moth.on_tick(fn)                 fn(now) -> when to call again at the latest, and whether in every turn till then
+ *   moth.seconds(DUR) -> seconds     nil, why, code when it is none
+ *   moth.traceback(error) -> text    for xpcall */
+#ifndef SCRIPT_RUNTIME_H
+#define SCRIPT_RUNTIME_H
+
+#include "moth/host.h"
+
+#include <lua.h>
+
+struct runtime;
+
+/* `host` is borrowed until runtime_free. NULL: Lua itself could not be set up; the log says why. */
+struct runtime *runtime_new(const struct moth_host *host);
+void runtime_free(struct runtime *r); /* NULL is fine */
+
+/* Runs `function(L)` with `argument` as a light userdata at index 1, errors caught and logged. What it
+ * returns is dropped. 0, or MOTH_EIO when it failed. May be called while Lua runs further down the stack. */
+int runtime_call(struct runtime *r, lua_CFunction function, void *argument);
+
+/* Runs what the scheduler in Lua has due and returns the microsecond (host->now_us) at which it must run again at the
+ * latest. Call it once per turn; it costs nothing when nothing is due. */
+uint64_t runtime_tick(struct runtime *r);
+
+/* The runtime that `L` belongs to. */
+struct runtime *runtime_of(lua_State *L);
+const struct moth_host *runtime_host(const struct runtime *r);
+
+#endif

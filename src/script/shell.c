@@ -1,0 +1,171 @@
+/* shell.c -- the way into lua/moth/init.lua, and out of it to the standard streams; see shell.h. */
+#include "script/shell.h"
+
+#include "base/mem.h"
+#include "script/bind_node.h"
+#include "script/runtime.h"
+
+#include <lauxlib.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MODULE "moth"
+
+struct shell {
+    struct shell_setup setup;
+    struct runtime *runtime; /* owned */
+    bool is_busy;
+};
+
+/* --- what Lua calls --- */
+
+static struct shell *owner_of(lua_State *L)
+{
+    return lua_touserdata(L, lua_upvalueindex(1));
+}
+
+static int write_to(lua_State *L, FILE *stream)
+{
+    size_t bytes;
+    const char *text = luaL_checklstring(L, 1, &bytes);
+    fwrite(text, 1, bytes, stream);
+    fflush(stream);
+    return 0;
+}
+
+/* write(text) */
+static int l_write(lua_State *L)
+{
+    return write_to(L, stdout);
+}
+
+/* complain(text) */
+static int l_complain(lua_State *L)
+{
+    return write_to(L, stderr);
+}
+
+/* hold(on) */
+static int l_hold(lua_State *L)
+{
+    owner_of(L)->is_busy = lua_toboolean(L, 1);
+    return 0;
+}
+
+/* --- what Lua is called for --- */
+
+/* Leaves the function `name` of the module on the stack. */
+static void push_function(lua_State *L, const char *name)
+{
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_getfield(L, -1, MODULE);
+    lua_getfield(L, -1, name);
+}
+
+static void push_options(lua_State *L, struct shell *s)
+{
+    static const luaL_Reg functions[] = {{"write", l_write}, {"complain", l_complain}, {"hold", l_hold}, {NULL, NULL}};
+    lua_createtable(L, 0, 5);
+    lua_pushlightuserdata(L, s);
+    luaL_setfuncs(L, functions, 1);
+    lua_getglobal(L, "node");
+    lua_setfield(L, -2, "node");
+    lua_pushboolean(L, s->setup.is_terminal);
+    lua_setfield(L, -2, "is_terminal");
+}
+
+static int call_start(lua_State *L)
+{
+    struct shell *s = lua_touserdata(L, 1);
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, MODULE);
+    lua_call(L, 1, 0);
+    push_function(L, "start");
+    push_options(L, s);
+    lua_createtable(L, (int)s->setup.connects, 0);
+    for (size_t i = 0; i < s->setup.connects; i++) {
+        lua_pushstring(L, s->setup.connect[i]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_call(L, 2, 0);
+    return 0;
+}
+
+struct line {
+    const char *text; /* borrowed; NULL: the end */
+    size_t bytes;
+    int rc;
+};
+
+static int call_line(lua_State *L)
+{
+    const struct line *line = lua_touserdata(L, 1);
+    push_function(L, line->text ? "line" : "finish");
+    if (line->text) lua_pushlstring(L, line->text, line->bytes);
+    else if (line->rc < 0) lua_pushstring(L, moth_error_text(line->rc));
+    else lua_pushnil(L);
+    lua_call(L, 1, 0);
+    return 0;
+}
+
+static int call_interrupt(lua_State *L)
+{
+    push_function(L, "interrupt");
+    lua_call(L, 0, 0);
+    return 0;
+}
+
+/* --- shell.h --- */
+
+struct shell *shell_open(const struct shell_setup *setup)
+{
+    struct shell *s = mem_new(sizeof *s);
+    s->setup = *setup;
+    s->runtime = runtime_new(setup->host);
+    if (s->runtime && bind_node(s->runtime, setup->node, setup->quit, setup->owner) == 0 &&
+        runtime_call(s->runtime, call_start, s) == 0)
+        return s;
+    shell_close(s);
+    return NULL;
+}
+
+void shell_close(struct shell *s)
+{
+    if (!s) return;
+    runtime_free(s->runtime);
+    free(s);
+}
+
+void shell_event(struct shell *s, const struct moth_event *event)
+{
+    bind_node_event(s->runtime, event);
+}
+
+/* Whatever goes wrong here would leave a process that cannot be told to end. */
+static void call_or_quit(struct shell *s, lua_CFunction function, void *argument)
+{
+    if (runtime_call(s->runtime, function, argument) < 0) s->setup.quit(s->setup.owner, EXIT_FAILURE);
+}
+
+void shell_line(struct shell *s, const char *line, size_t bytes, int rc)
+{
+    struct line l = {.text = line, .bytes = bytes, .rc = rc};
+    call_or_quit(s, call_line, &l);
+}
+
+void shell_interrupt(struct shell *s)
+{
+    call_or_quit(s, call_interrupt, NULL);
+}
+
+bool shell_is_busy(const struct shell *s)
+{
+    return s->is_busy;
+}
+
+uint64_t shell_tick(struct shell *s)
+{
+    return runtime_tick(s->runtime);
+}

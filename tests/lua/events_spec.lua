@@ -1,0 +1,80 @@
+local helper = require "tests.lua.helper"
+local events = require "moth.events"
+local task = require "moth.task"
+
+describe("events", function()
+  local bus, heard
+
+  local function hear(name)
+    return function(e) heard[#heard + 1] = name .. tostring(e) end
+  end
+
+  before_each(function()
+    helper.reset()
+    bus, heard = events.new(), {}
+  end)
+
+  it("calls the handlers of that name in order", function()
+    bus:on("ping", hear("a"))
+    bus:on("pong", hear("b"))
+    bus:on("ping", hear("c"))
+    bus:raise("ping", 1)
+    assert.same({ "a1", "c1" }, heard)
+  end)
+
+  it("does not call what was switched off, once or twice", function()
+    local h = bus:on("ping", hear("a"))
+    bus:on("ping", hear("b"))
+    h:off()
+    h:off()
+    bus:raise("ping", 1)
+    assert.same({ "b1" }, heard)
+  end)
+
+  it("logs an error and calls the others", function()
+    bus:on("ping", function() error("broken") end)
+    bus:on("ping", hear("b"))
+    bus:raise("ping", 1)
+    assert.same({ "b1" }, heard)
+    assert.equal(1, #helper.logged)
+    assert.truthy(helper.logged[1]:find("broken\nstack traceback:"))
+  end)
+
+  it("lets a handler remove itself and those behind it", function()
+    local first, last
+    first = bus:on("ping", function()
+      first:off()
+      last:off()
+      heard[#heard + 1] = "first"
+    end)
+    bus:on("ping", hear("middle"))
+    last = bus:on("ping", hear("last"))
+    bus:raise("ping", 1)
+    bus:raise("ping", 2)
+    assert.same({ "first", "middle1", "middle2" }, heard)
+  end)
+
+  it("lets a handler add one, which hears the next event", function()
+    local is_added = false
+    bus:on("ping", function()
+      if not is_added then bus:on("ping", hear("new")) end
+      is_added = true
+    end)
+    bus:raise("ping", 1)
+    assert.same({}, heard)
+    bus:raise("ping", 2)
+    assert.same({ "new2" }, heard)
+  end)
+
+  it("lets a handler wait without holding up the others", function()
+    bus:on("ping", function(e)
+      task.turn()
+      heard[#heard + 1] = "waited" .. e
+    end)
+    bus:on("ping", hear("b"))
+    bus:raise("ping", 1)
+    assert.same({ "b1" }, heard)
+    helper.turn()
+    assert.same({ "b1", "waited1" }, heard)
+  end)
+end)

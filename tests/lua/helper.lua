@@ -1,0 +1,201 @@
+--- What the specs share: a core without C, a clock that is turned by hand, and a node that answers from a
+--- table.
+--
+-- Specs run in plain Lua 5.4 from the project's root. `require` this first: it puts the core where the
+-- modules look for it.
+
+assert(_VERSION == "Lua 5.4", "these specs need Lua 5.4, this is " .. _VERSION)
+
+package.path = "lua/?.lua;lua/?/init.lua;" .. package.path
+
+local helper = { now_us = 1000000, logged = {}, woken = 0 }
+
+local core = {}
+
+function core.safe(text)
+  return (text:gsub("[\0-\31\127]", function(c) return ("\\x%02x"):format(c:byte()) end))
+end
+
+function core.now()
+  return helper.now_us
+end
+
+function core.seconds(span)
+  if type(span) == "number" then return span end
+  return nil, "no time span"
+end
+
+function core.log(level, text)
+  helper.logged[#helper.logged + 1] = level .. ": " .. text
+end
+
+function core.wake()
+  helper.woken = helper.woken + 1
+end
+
+function core.on_tick(fn)
+  helper.tick = fn
+end
+
+core.traceback = debug.traceback
+package.loaded["moth.core"] = core
+
+--- Lets time pass, then does what is due: a turn of the loop.
+---@param ms? number
+function helper.turn(ms)
+  helper.now_us = helper.now_us + math.floor((ms or 0) * 1000)
+  return helper.tick(helper.now_us)
+end
+
+--- Forgets what was logged.
+function helper.reset()
+  helper.logged, helper.woken = {}, 0
+end
+
+--- An id that starts with these digits.
+---@param start string
+function helper.id(start)
+  return start .. ("0"):rep(32 - #start)
+end
+
+local function peer(t)
+  local entry = { address = "", up = true, linked = false, inbound = false, hops = 0 }
+  for k, v in pairs(t) do entry[k] = v end
+  return entry
+end
+
+local fake = {}
+fake.__index = fake
+
+function fake:on(name, fn)
+  return self.bus:on(name, fn)
+end
+
+function fake:raise(name, e)
+  self.bus:raise(name, e)
+end
+
+function fake:peers()
+  return self.known
+end
+
+function fake:routes()
+  local list = {}
+  for _, p in ipairs(self.known) do
+    if p.up then list[#list + 1] = p end
+  end
+  return list
+end
+
+function fake:resolve(who)
+  if who == self.name or who == self.id then return self.id end
+  for _, p in ipairs(self.known) do
+    if p.name == who or p.id == who or #who >= 4 and p.id:find(who, 1, true) == 1 then return p.id end
+  end
+  return nil, "no peer of that name or id is known", "unknown_peer"
+end
+
+function fake:peer(who)
+  local id, why, code = self:resolve(who)
+  for _, p in ipairs(self.known) do
+    if p.id == id then return p end
+  end
+  return nil, why, code
+end
+
+function fake:path(who)
+  local id = self:resolve(who)
+  if self.paths[id] then return self.paths[id] end
+  return nil, "there is no route to that peer", "unreachable"
+end
+
+function fake:wanted()
+  return self.addresses
+end
+
+function fake:edges()
+  return self.links
+end
+
+function fake:queue()
+  return self.mail
+end
+
+function fake:status()
+  local s = { discarded = self.discarded }
+  return setmetatable(s, { __index = function() return 0 end })
+end
+
+function fake:limits()
+  return { { name = "links", value = 512, unit = "links", behaviour = "further connections are closed, reason full" } }
+end
+
+function fake:send(to, text)
+  if self.refuses then return nil, self.refuses, "full" end
+  local m = { id = 0x18d2c, to = to, name = self.name_of[to], state = "sent", text = text }
+  for k, v in pairs(self.next_message or {}) do m[k] = v end
+  self.sent[#self.sent + 1] = m
+  return m
+end
+
+function fake:connect(address)
+  if not address:find(":%d+$") then return nil, "an address is HOST:PORT", "bad_address" end
+  self.addresses[#self.addresses + 1] = { address = address, linked = false, retry_in_ms = 0 }
+  return true
+end
+
+function fake:disconnect(who)
+  self.disconnected[#self.disconnected + 1] = who
+  if self.refuses_disconnect then return nil, "", self.refuses_disconnect end
+  return true
+end
+
+function fake:is_synced()
+  return self.synced
+end
+
+function fake:leave()
+  self.has_left = true
+end
+
+function fake:is_quiet()
+  return self.quiet
+end
+
+function fake:quit(status)
+  self.quit_status = status
+end
+
+--- The node ana; `known` is a list of peers: name, start (of the id), and fields of an entry.
+---@param known? table[]
+function helper.node(known)
+  local events = require "moth.events"
+  local node = setmetatable({
+    id = helper.id("aaaa1111"), name = "ana", address = "127.0.0.1:6684", bus = events.new(), known = {}, paths = {},
+    addresses = {}, links = {}, mail = {}, discarded = {}, sent = {}, disconnected = {}, name_of = {}, synced = true,
+    quiet = true,
+  }, fake)
+  for i, p in ipairs(known or {}) do
+    p.id = p.id or helper.id(p.start)
+    node.known[i] = peer(p)
+    node.name_of[p.id] = p.name
+  end
+  return node
+end
+
+--- A shell on that node; what it says gathers in `said`, what it complains of in `complained`.
+---@param node table
+---@param is_terminal? boolean
+function helper.shell(node, is_terminal)
+  local out = { said = {}, complained = {}, held = false }
+  local shell = require("moth.shell").new {
+    node = node,
+    is_terminal = is_terminal or false,
+    write = function(text) out.said[#out.said + 1] = text end,
+    complain = function(text) out.complained[#out.complained + 1] = text end,
+    hold = function(on) out.held = on end,
+  }
+  return shell, out
+end
+
+return helper

@@ -1,0 +1,138 @@
+local helper = require "tests.lua.helper"
+local notices = require "moth.notices"
+
+local function message(fields)
+  local msg = { name = "bob", type = "text", encoding = "text", data = "hello", broadcast = false }
+  for k, v in pairs(fields or {}) do msg[k] = v end
+  return msg
+end
+
+local function shown(fields)
+  return (notices.message(message(fields)):gsub("^%[%d%d:%d%d:%d%d%] ", "T "))
+end
+
+describe("a message", function()
+  it("shows time, name and text", function()
+    assert.truthy(notices.message(message()):find("^%[%d%d:%d%d:%d%d%] bob: hello$"))
+  end)
+
+  it("says when it went to all and when it is no text", function()
+    assert.equal("T bob to all: hello", shown { broadcast = true })
+    assert.equal("T bob (move): e4", shown { type = "move", data = "e4" })
+    assert.equal("T bob to all (move): e4", shown { type = "move", data = "e4", broadcast = true })
+    assert.equal("T bob (data): [1]", shown { type = "data", encoding = "json", data = "[1]" })
+  end)
+
+  it("only counts bytes that cannot be read", function()
+    assert.equal("T bob: 5 bytes", shown { encoding = "bytes" })
+    assert.equal("T bob: 1 byte", shown { data = "\255" })
+  end)
+
+  it("indents further lines, so that none passes for another message", function()
+    local data = "one\r\n[00:00:00] eva: two\n* three\n"
+    assert.equal("T bob: one\n  [00:00:00] eva: two\n  * three", shown { data = data })
+  end)
+end)
+
+describe("notices", function()
+  local node, said, dialling
+
+  before_each(function()
+    helper.reset()
+    node = helper.node { { name = "bob", start = "bbbb2222" }, { name = "eva", start = "eeee3333" } }
+    said, dialling = {}, {}
+    notices.watch(node, function(text) said[#said + 1] = text end, function(address) return dialling[address] end)
+  end)
+
+  local bob, eva = helper.id("bbbb2222"), helper.id("eeee3333")
+  local address = "127.0.0.1:7001"
+
+  local function link_down(why)
+    node:raise("link:down", { peer = bob, name = "bob", address = address, reason = "closed", why = why })
+  end
+
+  it("tells of links", function()
+    node:raise("link:up", { peer = bob, name = "bob", address = address })
+    link_down("the other end closed the connection")
+    assert.same({ "* bob is linked (127.0.0.1:7001)", "* bob is gone: the other end closed the connection" }, said)
+  end)
+
+  it("leaves a link that a command waits for to the command", function()
+    dialling[address] = true
+    node:raise("link:up", { peer = bob, name = "bob", address = address })
+    node:raise("dial", { address = address, reason = "refused", why = "the other end refused" })
+    assert.same({}, said)
+  end)
+
+  it("announces a neighbour only once, coming and going", function()
+    node:raise("link:up", { peer = bob, name = "bob", address = address })
+    node:raise("peer:up", { peer = bob, name = "bob", hops = 1, via = bob })
+    link_down("closed")
+    node:raise("peer:down", { peer = bob, name = "bob" })
+    helper.turn()
+    assert.same({ "* bob is linked (127.0.0.1:7001)", "* bob is gone: closed" }, said)
+  end)
+
+  it("tells who can be reached through whom, and who no more", function()
+    node:raise("peer:up", { peer = eva, name = "eva", hops = 2, via = bob })
+    helper.turn()
+    node:raise("peer:down", { peer = eva, name = "eva" })
+    helper.turn()
+    assert.same({ "* eva can be reached, 2 hops via bob", "* eva cannot be reached any more" }, said)
+  end)
+
+  it("says that somebody who is gone has another way", function()
+    link_down("silent")
+    node:raise("route", { peer = bob, name = "bob", hops = 2, via = eva, old = bob })
+    helper.turn()
+    node:raise("peer:down", { peer = bob, name = "bob" })
+    helper.turn()
+    assert.same({ "* bob is gone: silent", "* bob can be reached, 2 hops via eva",
+      "* bob cannot be reached any more" }, said)
+  end)
+
+  it("keeps quiet about other changes of routes", function()
+    node:raise("route", { peer = eva, name = "eva", hops = 3, via = bob, old = bob })
+    helper.turn()
+    assert.same({}, said)
+  end)
+
+  it("counts a crowd instead of naming it", function()
+    for i = 1, 97 do
+      node:raise("peer:up", { peer = helper.id(("%08x"):format(i)), name = "n" .. i, hops = 2, via = bob })
+    end
+    helper.turn()
+    assert.same({ "* 97 peers can be reached ('list' shows them)" }, said)
+  end)
+
+  it("tells of a failed dial again only when the reason changes or a link was up", function()
+    local refused = { address = address, reason = "refused", why = "the other end refused" }
+    node:raise("dial", refused)
+    node:raise("dial", refused)
+    node:raise("dial", { address = address, reason = "timeout", why = "no answer in time" })
+    assert.same({ "* cannot connect to 127.0.0.1:7001: the other end refused; trying again",
+      "* cannot connect to 127.0.0.1:7001: no answer in time; trying again" }, said)
+    node:raise("link:up", { peer = bob, name = "bob", address = address })
+    node:raise("dial", refused)
+    assert.equal(4, #said)
+  end)
+
+  it("shows messages and notes", function()
+    node:raise("message", message())
+    node:raise("note", { text = "your clock is far off" })
+    assert.truthy(said[1]:find("bob: hello$"))
+    assert.equal("* your clock is far off", said[2])
+  end)
+
+  it("tells of messages that ended badly, and only of those", function()
+    local m = { id = 0x18d2c, name = "eva", state = "delivered" }
+    node:raise("state", m)
+    assert.same({}, said)
+    m.state, m.why = "refused", "a limit is reached"
+    node:raise("state", m)
+    m.state, m.why = "expired", nil
+    node:raise("state", m)
+    assert.same({ "* message 18d2c to eva was refused: a limit is reached",
+      "* message 18d2c to eva has expired: expired" }, said)
+  end)
+end)

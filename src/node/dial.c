@@ -13,6 +13,7 @@
 
 #define BACKOFF_FIRST_US 500000u
 #define BACKOFF_MAX_US 30000000u
+#define LASTING_US 10000000u /* a link that held so long is redialled as if for the first time */
 #define LEARNED_PAUSE_US 60000000u
 #define LEARNED_DIALS_MAX 64u
 #define LIST_TOLD_MAX 256u
@@ -194,7 +195,6 @@ void dial_ready(struct session *s)
     w->peer = s->peer->id;
     w->reason = 0;
     w->told = false;
-    w->backoff_us = 0;
 }
 
 /* --- the end of a dialled link --- */
@@ -238,6 +238,7 @@ void dial_closed(struct session *s, int reason)
     if (reason == MOTH_EWRONG_IDENTITY && s->link->has_expected) forget_address(s->node, s->link);
     if (!w) return;
     w->session = NULL;
+    if (s->peer && node_now_us(s->node) - s->link->since_us > LASTING_US) w->backoff_us = 0;
     if (!s->node->leaving) wanted_failed(s->node, w, reason, s->peer != NULL);
 }
 

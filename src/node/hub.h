@@ -59,20 +59,27 @@ struct session {
     uint64_t logged;        /* a bit for each reason already logged for this link */
 };
 
+/* Which advert of an origin is newer. The boot decides only between two processes that run with one key and count alike. */
+struct version {
+    uint64_t seq, boot;
+};
+
 struct origin { /* one advert */
     struct moth_id id;
     struct peer *peer; /* borrowed */
     unsigned slot;     /* its bit in the pending sets */
     uint8_t *bytes;    /* owned */
     size_t size;
-    uint64_t boot, seq, taken_us, expires_us, hash;
+    struct version version;
+    uint64_t taken_us, expires_us, hash;
     uint32_t age_s;    /* when taken */
     bool routed;       /* not expired: the router knows it */
-    uint64_t digest_seq; /* scratch of on_digest */
+    struct version told; /* scratch of on_digest */
     struct bucket bucket;
     uint8_t *deferred; /* owned: newer, verified, waiting for the bucket */
     size_t deferred_size;
-    uint64_t deferred_seq, deferred_us;
+    struct version deferred_version;
+    uint64_t deferred_us;
     uint32_t deferred_age_s;
 };
 

@@ -6,7 +6,7 @@
  * comparing: digests at the start of a link, and a hash of the table in every ping.
  *
  *   NETWORK_UPDATE   0  4  age_s (not signed)      NETWORK_DIGEST   0   1  flags: 1 answer, no digest wanted back
- *                    4  n  the advert                               1  24  origin 16, seq 8, for each advert
+ *                    4  n  the advert                               1  32  origin 16, seq 8, boot 8, for each advert
  */
 #include "node/hub.h"
 
@@ -26,7 +26,7 @@
 #define MISMATCH_US 5000000u
 #define MISMATCH_APART_US 500000u
 #define DIGEST_PAUSE_US 2000000u
-#define DIGEST_ENTRY_BYTES 24u
+#define DIGEST_ENTRY_BYTES 32u
 #define DIGEST_ENTRIES_MAX 16384u
 #define CONTROL_ROOM (256u << 10)
 
@@ -42,11 +42,16 @@ bool topology_knows(const struct moth_node *n, const struct moth_id *id)
     return find_origin(n, id) != NULL;
 }
 
-static uint64_t entry_hash(const struct moth_id *id, uint64_t seq)
+static bool is_newer(struct version a, struct version b)
 {
-    uint8_t text[8], hash[CRYPTO_HASH_BYTES];
-    put_uint(text, seq, 8);
-    crypto_sha256_pair(slice_of(id->bytes, MOTH_ID_BYTES), slice_of(text, 8), hash);
+    return a.seq != b.seq ? a.seq > b.seq : a.boot > b.boot;
+}
+
+static uint64_t entry_hash(const struct moth_id *id, struct version v)
+{
+    uint8_t text[16], hash[CRYPTO_HASH_BYTES];
+    put_uint(put_uint(text, v.seq, 8), v.boot, 8);
+    crypto_sha256_pair(slice_of(id->bytes, MOTH_ID_BYTES), slice_of(text, sizeof text), hash);
     return get_uint(hash, 8);
 }
 
@@ -207,12 +212,11 @@ static void adopt(struct moth_node *n, struct origin *o, struct slice bytes, con
     if (o->routed) t->table_hash ^= o->hash;
     o->bytes = copy;
     o->size = bytes.bytes;
-    o->boot = a->boot;
-    o->seq = a->seq;
+    o->version = (struct version){a->seq, a->boot};
     o->age_s = age_s;
     o->taken_us = now;
     o->expires_us = now + (uint64_t)(a->lifetime_s - age_s) * 1000000;
-    o->hash = entry_hash(&o->id, o->seq);
+    o->hash = entry_hash(&o->id, o->version);
     o->routed = true;
     t->table_hash ^= o->hash;
     if (o->expires_us < t->expiry_us) t->expiry_us = o->expires_us;
@@ -285,12 +289,13 @@ static uint64_t own_tick(struct moth_node *n, uint64_t now_us)
 }
 
 /* An advert in our name that we did not make: of an earlier life, or of another process with our key. */
-static int on_echo(struct session *s, struct slice bytes, uint64_t boot, uint64_t seq)
+static int on_echo(struct session *s, struct slice bytes, struct version theirs)
 {
     struct moth_node *n = s->node;
     struct topology *t = &n->topology;
     uint64_t now = node_now_us(n);
-    if (boot == n->boot || seq <= n->store.last_seq || t->cloned) return 0;
+    struct version ours = {n->store.last_seq, n->boot};
+    if (theirs.boot == ours.boot || !is_newer(theirs, ours) || t->cloned) return 0;
     int rc = advert_verify(bytes);
     if (rc < 0) return rc;
     t->echoes = t->echoes > 0 && now - t->last_echo_us < ECHO_WINDOW_US ? t->echoes + 1 : 1;
@@ -302,7 +307,7 @@ static int on_echo(struct session *s, struct slice bytes, uint64_t boot, uint64_
                      "give each its own home folder and start again");
         return 0;
     }
-    store_raise_seq(&n->store, seq < UINT64_MAX - 2 * SEQ_JUMP ? seq + SEQ_JUMP : seq);
+    store_raise_seq(&n->store, theirs.seq < UINT64_MAX - 2 * SEQ_JUMP ? theirs.seq + SEQ_JUMP : theirs.seq);
     t->own_changed = true;
     t->own_due_us = now;
     node_due(n, now);
@@ -311,12 +316,12 @@ static int on_echo(struct session *s, struct slice bytes, uint64_t boot, uint64_
 
 /* --- adverts of others --- */
 
-static void defer(struct origin *o, struct moth_node *n, struct slice bytes, uint64_t seq, uint32_t age_s)
+static void defer(struct origin *o, struct moth_node *n, struct slice bytes, struct version v, uint32_t age_s)
 {
     o->deferred = mem_resize(o->deferred, bytes.bytes, 1);
     memcpy(o->deferred, bytes.data, bytes.bytes);
     o->deferred_size = bytes.bytes;
-    o->deferred_seq = seq;
+    o->deferred_version = v;
     o->deferred_age_s = age_s;
     o->deferred_us = node_now_us(n);
     uint64_t ready = bucket_ready_us(&o->bucket, ORIGIN_PER_SECOND, ORIGIN_BURST);
@@ -342,7 +347,7 @@ static int take(struct session *s, struct slice bytes, uint32_t age_s, struct ad
     }
     n->counts.adverts_in++;
     if (bucket_take(&o->bucket, ORIGIN_PER_SECOND, ORIGIN_BURST, node_now_us(n))) adopt(n, o, bytes, a, age_s, s);
-    else defer(o, n, bytes, a->seq, age_s);
+    else defer(o, n, bytes, (struct version){a->seq, a->boot}, age_s);
     return 0;
 }
 
@@ -353,20 +358,21 @@ int topology_on_update(struct session *s, struct slice body)
     uint32_t age_s = (uint32_t)read_uint(&r, 4);
     struct slice bytes = slice_of(r.at, reader_left(&r));
     struct moth_id id;
-    uint64_t boot, seq, per_second = n->limits[MOTH_LIMIT_ADVERTS_PER_SECOND];
-    int rc = advert_peek(bytes, &id, &boot, &seq);
+    struct version v, known = {0};
+    uint64_t per_second = n->limits[MOTH_LIMIT_ADVERTS_PER_SECOND];
+    int rc = advert_peek(bytes, &id, &v.boot, &v.seq);
     if (rc < 0) return rc;
     /* Twice the burst that a sender allows itself, so that no honest one is ever over it. */
     if (!bucket_take(&s->adverts_in, per_second, 2 * per_second, node_now_us(n))) {
         node_discard_from(s, MOTH_ERATE);
         return 0;
     }
-    if (id_equal(&id, &n->identity.id)) return on_echo(s, bytes, boot, seq);
+    if (id_equal(&id, &n->identity.id)) return on_echo(s, bytes, v);
     const struct origin *o = find_origin(n, &id);
-    uint64_t known = !o ? 0 : o->deferred && o->deferred_seq > o->seq ? o->deferred_seq : o->seq;
-    if (o && seq <= known) {
-        node_discard(n, seq == known ? MOTH_EDUPLICATE : MOTH_ESTALE);
-        if (seq < o->seq && o->peer == s->peer) set_pending(s, o); /* it forgot how far it had counted */
+    if (o) known = o->deferred && is_newer(o->deferred_version, o->version) ? o->deferred_version : o->version;
+    if (o && !is_newer(v, known)) {
+        node_discard(n, is_newer(known, v) ? MOTH_ESTALE : MOTH_EDUPLICATE);
+        if (is_newer(o->version, v) && o->peer == s->peer) set_pending(s, o); /* it forgot how far it had counted */
         session_up(n, s->peer);
         return 0;
     }
@@ -385,7 +391,7 @@ static void take_deferred(struct moth_node *n, struct origin *o, uint64_t now_us
     int rc = advert_decode(slice_of(bytes, o->deferred_size), a);
     struct session *via = o->peer->session;
     for (struct link *l = n->links.first; l && !via; l = l->after) via = l->state == LINK_OPEN ? session_of(l) : NULL;
-    if (rc == 0 && via && a->seq > o->seq && age_s < a->lifetime_s) {
+    if (rc == 0 && via && is_newer(o->deferred_version, o->version) && age_s < a->lifetime_s) {
         adopt(n, o, slice_of(bytes, o->deferred_size), a, age_s, via);
         set_pending(via, o);
     }
@@ -453,7 +459,7 @@ static void send_digest(struct session *s, bool answer)
     uint8_t *body = mem_new(1 + (size_t)t->slot_count * DIGEST_ENTRY_BYTES), *at = put_uint(body, answer, 1);
     for (unsigned i = 0; i < t->slot_count; i++) {
         const struct origin *o = t->slots[i];
-        if (o && o->routed) at = put_uint(put_id(at, &o->id), o->seq, 8);
+        if (o && o->routed) at = put_uint(put_uint(put_id(at, &o->id), o->version.seq, 8), o->version.boot, 8);
     }
     link_send(s->link, FRAME_NETWORK_DIGEST, slice_of(body, (size_t)(at - body)), slice_of(NULL, 0));
     free(body);
@@ -471,14 +477,15 @@ static bool read_digest(struct moth_node *n, struct reader r)
 {
     bool lacking = false;
     for (unsigned i = 0; i < n->topology.slot_count; i++)
-        if (n->topology.slots[i]) n->topology.slots[i]->digest_seq = 0;
+        if (n->topology.slots[i]) n->topology.slots[i]->told = (struct version){0};
     while (reader_left(&r) > 0) {
         struct moth_id id;
         read_id(&r, &id);
         uint64_t seq = read_uint(&r, 8);
+        struct version v = {seq, read_uint(&r, 8)};
         struct origin *o = find_origin(n, &id);
-        if (o) o->digest_seq = seq;
-        if (!o || seq > o->seq) lacking = true;
+        if (o) o->told = v;
+        if (!o || is_newer(v, o->version)) lacking = true;
     }
     return lacking;
 }
@@ -494,8 +501,8 @@ int topology_on_digest(struct session *s, struct slice body)
     bool lacking = read_digest(n, r);
     for (unsigned i = 0; i < n->topology.slot_count; i++) {
         struct origin *o = n->topology.slots[i];
-        if (!o || o->digest_seq >= o->seq) continue;
-        if (o->routed || o->digest_seq != 0) set_pending(s, o); /* an expired one only to somebody who has an older */
+        if (!o || !is_newer(o->version, o->told)) continue;
+        if (o->routed || o->told.seq != 0) set_pending(s, o); /* an expired one only to somebody who has an older */
     }
     if (flags == 0 && lacking) send_digest(s, true);
     s->ping_after_pending = true;

@@ -358,6 +358,28 @@ static void test_two_nodes_with_one_key_that_meet_are_told(void **state)
     kit_free(k);
 }
 
+/* ana and her copy know the same numbers and count in step: only their boots differ.   ana -- bob -- copy */
+static void test_two_nodes_with_one_key_behind_a_neighbour_are_told(void **state)
+{
+    struct kit *k = kit_new(34, 3);
+    (void)state;
+    kit_start(k, 0, "bob");
+    kit_start(k, 1, "ana");
+    lab_copy_files(k->lab, 1, 2);
+    lab_kill(k->lab, 1);
+    kit_start(k, 1, "ana");
+    kit_start(k, 2, "ana");
+    lab_connect(k->lab, 1, 0);
+    lab_run(k->lab, SECOND);
+    lab_connect(k->lab, 2, 0);
+    lab_run(k->lab, 15 * SECOND);
+    assert_non_null(strstr(k->notes, "runs with this node's key"));
+    unsigned ups = k->events[1][MOTH_EVENT_LINK_UP];
+    lab_run(k->lab, 60 * SECOND);
+    assert_true(k->events[1][MOTH_EVENT_LINK_UP] < ups + 6); /* the two do not chase each other for ever */
+    kit_free(k);
+}
+
 static void test_bad_names_are_refused_at_the_start(void **state)
 {
     static const char *const bad[] = {"", "a b", "caf\xc3\xa9", "deadbeef", "0123",
@@ -716,7 +738,7 @@ static void test_a_forged_advert_ends_the_link(void **state)
     struct origin *o = id_map_find(&kit_node(k, 0)->topology.origins, kit_id(k, 0));
     (void)state;
     memcpy(frame + 4, o->bytes, o->size);
-    put_uint(frame + 4 + 12, o->seq + 5, 8); /* a number it never signed */
+    put_uint(frame + 4 + 12, o->version.seq + 5, 8); /* a number it never signed */
     push(k, FRAME_NETWORK_UPDATE, frame, 4 + o->size);
     assert_int_equal(k->last_reason[1][MOTH_EVENT_LINK_DOWN], MOTH_EFORGED);
     assert_true(kit_linked(k, 1, 2));
@@ -912,6 +934,7 @@ int main(void)
         cmocka_unit_test(test_nobody_takes_our_own_name),
         cmocka_unit_test(test_a_clock_far_off_is_said_once),
         cmocka_unit_test(test_two_nodes_with_one_key_that_meet_are_told),
+        cmocka_unit_test(test_two_nodes_with_one_key_behind_a_neighbour_are_told),
         cmocka_unit_test(test_bad_names_are_refused_at_the_start),
         cmocka_unit_test(test_listening_beyond_loopback_needs_a_key_or_open),
         cmocka_unit_test(test_a_thousand_messages_arrive_in_order),

@@ -165,13 +165,13 @@ $(LIBMOTH) $(OUT)/program.a:
 $(MOTH): $(OUT)/main.o $(OUT)/program.a $(LIBMOTH)
 $(ROOM_TESTS): $(OUT)/tests/%: $(OUT)/tests/c/%.o $(ROOM_HELPERS:%.c=$(OUT)/%.o) $(OUT)/program.a $(LIBMOTH)
 $(SCENARIOS): $(OUT)/tests/%: $(OUT)/tests/scenario/%.o $(SCENARIO_HELPERS:%.c=$(OUT)/%.o) $(LIBMOTH)
-$(FUZZERS): $(OUT)/tests/%: $(OUT)/tests/fuzz/%.o $(LIBMOTH)
+$(FUZZERS): $(OUT)/tests/%: $(OUT)/tests/fuzz/%.o $(OUT)/program.a $(LIBMOTH)
 $(EXAMPLES): $(OUT)/tests/example_%: $(OUT)/examples/%.o $(LIBMOTH)
 $(BENCHES): $(OUT)/bench/%: $(OUT)/tests/bench/%.o $(BENCH_HELPERS:%.c=$(OUT)/%.o) $(LIBMOTH)
 $(FLOORS): $(OUT)/bench/%: $(OUT)/tests/bench/%.o
 $(MOTH): LIBS = $(PROGRAM_LIBS)
 $(ROOM_TESTS) $(SCENARIOS): LIBS = $(PROGRAM_LIBS) $(CMOCKA_LIBS)
-$(FUZZERS): LIBS = -fsanitize=fuzzer $(LIBRARY_LIBS)
+$(FUZZERS): LIBS = -fsanitize=fuzzer $(PROGRAM_LIBS)
 $(EXAMPLES) $(BENCHES) $(FLOORS): LIBS = $(LIBRARY_LIBS)
 $(MOTH) $(ROOM_TESTS) $(SCENARIOS) $(FUZZERS) $(EXAMPLES) $(BENCHES) $(FLOORS):
 	@$(say) LINK $@

@@ -27,6 +27,16 @@ function notices.message(msg)
   return ("[%s] %s%s%s: %s"):format(os.date("%H:%M:%S"), msg.name, to, kind, readable(msg))
 end
 
+--- One that can never succeed, to oneself for example, is given up by the node.
+---@param node table
+---@param address string
+---@param why string
+---@return string
+function notices.failed_dial(node, address, why)
+  local again = views.wanted(node, address) and "; trying again" or ""
+  return ("* cannot connect to %s: %s%s"):format(address, why, again)
+end
+
 local function reached(node, e)
   local hops = format.plural(e.hops, "hop")
   if e.hops < 2 then return ("* %s can be reached"):format(e.name) end
@@ -76,7 +86,7 @@ local function watch_links(node, say, is_dialling)
     local is_new = last_reason[e.address] ~= e.reason
     last_reason[e.address] = e.reason
     if is_new and not is_dialling(e.address) then
-      say(("* cannot connect to %s: %s; trying again"):format(e.address, e.why))
+      say(notices.failed_dial(node, e.address, e.why))
     end
   end)
 end

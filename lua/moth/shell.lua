@@ -10,6 +10,7 @@ local commands = require "moth.commands"
 local format = require "moth.format"
 local notices = require "moth.notices"
 local task = require "moth.task"
+local views = require "moth.views"
 
 local LEAVE_SECONDS = 2    -- for what is still being written
 local SETTLE_SECONDS = 3   -- for the links given on the command line, before piped lines start
@@ -149,15 +150,13 @@ function shell:settle(addresses)
     local at_us = core.now() + SETTLE_SECONDS * 1000000
     for _, address in ipairs(addresses) do
       local _, why = self:await_link(address, math.max(0, at_us - core.now()) / 1000000)
-      if why then self:say(("* cannot connect to %s: %s; trying again"):format(address, why)) end
+      if why then self:say(notices.failed_dial(self.node, address, why)) end
     end
   end)
 end
 
 function shell:wanted(address)
-  for _, entry in ipairs(self.node:wanted()) do
-    if entry.address == address then return entry end
-  end
+  return views.wanted(self.node, address)
 end
 
 --- Waits until the link to an address that is being dialled is up and its other end has told whom it knows.

@@ -56,6 +56,16 @@ local function wanted_line(wanted)
   return ("connecting %s: %s, %s"):format(wanted.address, wanted.why, again)
 end
 
+--- The entry of an address that `connect` keeps a link to; nil: nobody wants it, or not any more.
+---@param node table
+---@param address string
+---@return table?
+function views.wanted(node, address)
+  for _, entry in ipairs(node:wanted()) do
+    if entry.address == address then return entry end
+  end
+end
+
 --- Everybody who is known, and the addresses that are still being dialled.
 ---@return string
 function views.list(node)

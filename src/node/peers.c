@@ -93,7 +93,7 @@ void peer_display(const struct peer *p, char out[PEER_DISPLAY_BYTES])
 
 static bool may_forget(const struct peer *p)
 {
-    return !p->session && !p->reachable && p->mail == 0 && !p->receipts;
+    return !p->session && !p->reachable && p->mail == 0 && !p->receipts && !p->advertised;
 }
 
 static void forget(struct peers *all, struct peer *p)
@@ -138,9 +138,8 @@ bool peer_learn(struct peers *all, struct peer *p, const struct advert *a)
     p->has_keys = true;
     memcpy(p->ed25519_key, a->ed25519_key, 32);
     memcpy(p->x25519_key, a->x25519_key, 32);
-    if (strcmp(p->claimed, a->name) != 0) p->name_told = false;
     memcpy(p->claimed, a->name, sizeof p->claimed);
-    if (peer_pin_name(all, p, a->name) || p->name_told) return false;
+    if (peer_pin_name(all, p, a->name) || !find_name(all, a->name) || p->name_told) return false;
     p->name_told = true;
     return true;
 }
@@ -158,15 +157,18 @@ bool address_may_cross(const struct address *a, enum address_scope scope_of_link
     return false;
 }
 
-static struct known_address *place_for(struct peer *p)
+/* With all places taken: the one that was tried last, and in vain. Untried ones, and at worst the first, make room only
+ * for a proven one. */
+static struct known_address *place_for(struct peer *p, bool proven)
 {
+    struct known_address *place = NULL;
     if (p->address_count < PEER_ADDRESSES_MAX) return &p->addresses[p->address_count++];
-    struct known_address *oldest = NULL;
     for (unsigned i = 0; i < p->address_count; i++) {
         struct known_address *k = &p->addresses[i];
-        if (!k->proven && (!oldest || k->dialled_us > oldest->dialled_us)) oldest = k; /* tried last, and in vain */
+        if (k->proven || (k->dialled_us == 0 && !proven)) continue;
+        if (!place || k->dialled_us > place->dialled_us) place = k;
     }
-    return oldest && oldest->dialled_us > 0 ? oldest : NULL;
+    return place || !proven ? place : &p->addresses[0];
 }
 
 void peer_add_address(struct peer *p, const struct address *a, enum address_scope scope_of_source, bool proven)
@@ -177,8 +179,7 @@ void peer_add_address(struct peer *p, const struct address *a, enum address_scop
         p->addresses[i].proven |= proven;
         return;
     }
-    struct known_address *place = place_for(p);
-    if (!place && proven) place = &p->addresses[0];
+    struct known_address *place = place_for(p, proven);
     if (place) *place = (struct known_address){.address = *a, .proven = proven};
 }
 

@@ -38,6 +38,7 @@ struct peer {
     bool clock_told, name_told;
     struct receipts *receipts; /* borrowed: owed to them; NULL: none */
     unsigned mail;           /* messages of ours waiting for them: not forgotten meanwhile */
+    bool advertised;         /* the topology holds an advert of theirs, which points here: likewise */
     struct recent_ids *light, *delivered; /* owned; NULL until something came */
 };
 

@@ -343,7 +343,8 @@ static void never_ready(struct session *s, int reason)
 {
     if (reason == MOTH_ECLONED && !s->node->topology.cloned)
         node_note(s->node, "another node runs with this node's key (seen at %s): give each its own home folder", s->address);
-    if (s->link->state != LINK_DIALLING) node_discard_from(s, reason);
+    if (s->link->inbound) node_discard_from(s, reason);
+    else node_discard(s->node, reason); /* whoever asked for it hears of it as an event */
 }
 
 static void on_closed(void *owner, struct link *l, int reason)

@@ -79,9 +79,10 @@ static void reservation_take(struct store *s, const struct reservation *r)
         return;
     }
     if (s->failing) log_write(s->host, MOTH_LOG_WARN, "the home folder can be written again");
-    s->failing = s->wanted = false;
+    s->failing = false;
     s->id_ceiling = r->id_ceiling;
     s->seq_ceiling = r->seq_ceiling;
+    s->wanted = s->last_seq > s->seq_ceiling; /* raised once more during the write */
 }
 
 static void reservation_done(void *job)
@@ -101,7 +102,7 @@ static struct reservation *reservation_new(struct store *s)
     uint64_t now = clock_id(s);
     *r = (struct reservation){.store = s, .host = s->host};
     r->id_ceiling = (now > s->last_id ? now : s->last_id) + ((uint64_t)ID_AHEAD_MS << 20);
-    r->seq_ceiling = s->last_seq + SEQ_AHEAD;
+    r->seq_ceiling = s->last_seq < UINT64_MAX - SEQ_AHEAD ? s->last_seq + SEQ_AHEAD : UINT64_MAX;
     if (r->id_ceiling < s->id_ceiling) r->id_ceiling = s->id_ceiling;
     if (r->seq_ceiling < s->seq_ceiling) r->seq_ceiling = s->seq_ceiling;
     return r;
@@ -136,8 +137,8 @@ int store_next_id(struct store *s, uint64_t *id)
 {
     uint64_t next = clock_id(s);
     if (ceilings_are_near(s)) s->wanted = true;
+    if (s->last_id >= s->id_ceiling) return MOTH_EIO;
     if (next <= s->last_id || next > s->id_ceiling) next = s->last_id + 1;
-    if (next > s->id_ceiling) return MOTH_EIO;
     *id = s->last_id = next;
     return 0;
 }

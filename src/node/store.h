@@ -79,7 +79,7 @@ struct outgoing *store_find(const struct store *s, uint64_t id); /* NULL: unknow
 struct box *store_box(const struct store *s, const struct moth_id *to); /* NULL: nothing for them */
 void store_end(struct store *s, struct outgoing *m); /* remembers its end and frees it, and its box when it was the last */
 bool store_end_late(struct store *s, uint64_t id, const struct peer *from, uint64_t now_ms); /* expired becomes delivered */
-bool store_ended(const struct store *s, uint64_t id, struct moth_sent *out); /* one of the last ends; `name` stays NULL */
+bool store_ended(const struct store *s, uint64_t id, struct moth_sent *out); /* one of the last ends, without `name` */
 
 /* Delivered ids, a set for each source; light ones likewise. 0, MOTH_EDUPLICATE or MOTH_ETOO_OLD. */
 int store_delivered_add(struct store *s, struct peers *all, struct peer *from, uint64_t id);

@@ -105,7 +105,13 @@ describe("notices", function()
     assert.same({ "* 97 peers can be reached ('list' shows them)" }, said)
   end)
 
+  it("promises another try only while the address is wanted", function()
+    node:raise("dial", { address = address, reason = "self", why = "that is this node itself" })
+    assert.same({ "* cannot connect to 127.0.0.1:7001: that is this node itself" }, said)
+  end)
+
   it("tells of a failed dial again only when the reason changes or a link was up", function()
+    node.addresses = { { address = address } }
     local refused = { address = address, reason = "refused", why = "the other end refused" }
     node:raise("dial", refused)
     node:raise("dial", refused)

@@ -2,7 +2,7 @@
  *
  * A node lives on one thread. Its owner gives it a configuration, a host (host.h) and a transport (loop.h makes real
  * ones), receives events through one callback, and calls moth_node_tick when it asks for it. Calls go down, events go
- * up: from inside the callback every function here may be called but moth_node_close. Strings and arrays in events are
+ * up: from inside the callback every function here may be called but moth_node_close and moth_node_tick. Strings and arrays in events are
  * borrowed until the callback returns. Functions return 0 or a negative MOTH_E… unless they say otherwise; listings
  * return how many entries there are and write at most `capacity` of them. */
 #ifndef MOTH_NODE_H
@@ -70,11 +70,11 @@ typedef void (*moth_on_event)(void *owner, const struct moth_event *event);
 int moth_node_open(const struct moth_config *config, const struct moth_host *host, struct moth_transport *transport,
                    moth_on_event on_event, void *owner, struct moth_node **out);
 
-/* Says goodbye to all links; from now on nothing new is accepted. Keep ticking until moth_node_is_quiet or patience ends. */
+/* From now on nothing new is accepted. Keep ticking until moth_node_is_quiet or patience ends, then close. */
 void moth_node_leave(struct moth_node *node);
 bool moth_node_is_quiet(const struct moth_node *node); /* nothing is being written, no mail is on its way to a reachable peer */
 
-/* Frees all. Connections end with the transport, which must be closed (moth_loop_close) after the node. */
+/* Says goodbye to all links and frees all. Connections end with the transport, which must be closed (moth_loop_close) after the node. */
 void moth_node_close(struct moth_node *node);
 
 /* Does what is due and sends what has been gathered. Call it once per turn of the loop, after other events, and at the time it

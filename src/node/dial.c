@@ -18,6 +18,8 @@
 #define LEARNED_DIALS_MAX 64u
 #define LIST_TOLD_MAX 256u
 #define LIST_TAKEN_MAX 1024u
+#define LISTS_PER_SECOND 1u
+#define LISTS_BURST 2u
 
 static const uint64_t never = UINT64_MAX;
 
@@ -71,6 +73,12 @@ int moth_connect(struct moth_node *n, const char *address)
 
 void dial_part(struct moth_node *n, struct peer *p)
 {
+    for (struct link *l = n->links.first; l; l = l->after) {
+        const struct session *s = session_of(l);
+        bool wanted = s && s->wanted && s->wanted->has_peer && id_equal(&s->wanted->peer, &p->id);
+        bool learned = l->has_expected && id_equal(&l->expected, &p->id);
+        if (l->state != LINK_OPEN && (wanted || learned)) link_close(l, MOTH_ECANCELLED);
+    }
     for (struct wanted *w = n->wanted, *after; w; w = after) {
         after = w->after;
         if (w->has_peer && id_equal(&w->peer, &p->id)) wanted_free(n, w);
@@ -85,7 +93,10 @@ int moth_disconnect(struct moth_node *n, const struct moth_id *id)
     dial_part(n, p);
     bool linked = p->session != NULL;
     p->parted = true;
-    if (linked) session_goodbye(p->session, true);
+    for (struct link *l = n->links.first; l; l = l->after) {
+        struct session *s = session_of(l);
+        if (s && s->peer == p && !l->closing) session_goodbye(s, true);
+    }
     return linked || n->wanted_count < before ? 0 : MOTH_ENOT_LINKED;
 }
 
@@ -294,7 +305,7 @@ static int take_entry(struct session *s, struct reader *r, bool learn)
         struct address a;
         int rc = address_read(r, &a);
         if (rc < 0) return rc;
-        if (p) peer_add_address(p, &a, session_scope(s), false);
+        if (p && !peer_add_address(p, &a, session_scope(s), false)) node_discard(n, MOTH_EBAD_ADDRESS);
     }
     return 0;
 }
@@ -311,6 +322,10 @@ static int take_list(struct session *s, struct slice body, bool learn)
 
 int peer_list_take(struct session *s, struct slice body)
 {
+    if (!bucket_take(&s->lists_in, LISTS_PER_SECOND, LISTS_BURST, node_now_us(s->node))) {
+        node_discard_from(s, MOTH_ERATE);
+        return 0;
+    }
     int rc = take_list(s, body, false);
     return rc < 0 ? rc : take_list(s, body, true);
 }

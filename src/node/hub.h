@@ -55,8 +55,7 @@ struct session {
     uint8_t *pending;       /* owned; a bit for each origin whose advert is to be sent, NULL: none */
     unsigned pending_count, pending_at;
     bool ping_after_pending;
-    struct bucket adverts_in, adverts_out;
-    uint64_t logged;        /* a bit for each reason already logged for this link */
+    struct bucket adverts_in, adverts_out, digests_in, lists_in;
 };
 
 /* Which advert of an origin is newer. The boot decides only between two processes that run with one key and count alike. */
@@ -81,6 +80,7 @@ struct origin { /* one advert */
     struct version deferred_version;
     uint64_t deferred_us;
     uint32_t deferred_age_s;
+    enum address_scope deferred_scope; /* of the link it came over */
 };
 
 struct topology {
@@ -96,6 +96,8 @@ struct topology {
     struct bucket own_bucket;
 };
 
+#define RECEIPTS_MAX 256u /* in one message */
+
 struct receipts { /* owed to one sender; the peer points here */
     struct receipts *after;
     struct peer *to; /* borrowed */
@@ -103,10 +105,9 @@ struct receipts { /* owed to one sender; the peer points here */
     struct {
         uint64_t id;
         uint8_t code;
-    } list[256];
+    } list[RECEIPTS_MAX];
 };
 
-#define BROADCAST_SOURCES 256
 
 struct moth_node {
     const struct moth_host *host;     /* borrowed */
@@ -138,8 +139,11 @@ struct moth_node {
     struct store store;
     struct receipts *receipts;
     uint64_t mail_expiry_us; /* when the next message of ours expires */
-    struct bucket notices;
-    struct bucket broadcasts[BROADCAST_SOURCES]; /* by first byte of the id; sharing one is harmless */
+    struct bucket notices, notes, log_lines;
+    struct bucket strange_broadcasts; /* of all origins that the address book does not know */
+    unsigned receipts_waiting;
+    bool receipts_due; /* new ones, or a new way */
+    bool ticking;
     struct buf scratch; /* where own envelopes are sealed */
     struct moth_sent *told; /* owned: state changes that the owner is still to hear of */
     size_t told_count, told_capacity;
@@ -179,7 +183,7 @@ int session_on_ping(struct session *s, struct slice body);
 int session_on_pong(struct session *s, struct slice body);
 int session_on_goodbye(struct session *s, struct slice body);
 void session_goodbye(struct session *s, bool part); /* part: neither end redials */
-void session_up(struct moth_node *n, struct peer *p); /* a link counts, once, when the peer's advert is known too */
+void session_up(struct moth_node *n, struct peer *p); /* a link counts, once, when a frame came and the advert is known */
 enum address_scope session_scope(const struct session *s);
 
 /* dial.c */

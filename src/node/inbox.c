@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #define RECEIPT_BYTES 9
+#define SENDERS_WAITING_MAX 1024u
 #define RECEIPT_TTL_S 604800u
 
 static const char receipt_type[] = "receipt";
@@ -23,7 +24,7 @@ static const char receipt_type[] = "receipt";
 /* Sends what is owed to one sender, if there is a way; else it waits for one. */
 static bool send_receipts(struct moth_node *n, struct receipts *r)
 {
-    uint8_t data[sizeof r->list / sizeof r->list[0] * RECEIPT_BYTES], plain[ENVELOPE_BODY_OVERHEAD_MAX + sizeof data];
+    uint8_t data[RECEIPTS_MAX * RECEIPT_BYTES], plain[ENVELOPE_BODY_OVERHEAD_MAX + sizeof data];
     struct envelope head = {.kind = ENVELOPE_RECEIPT, .ttl_s = RECEIPT_TTL_S};
     struct session *s;
     uint8_t *at = data;
@@ -38,18 +39,44 @@ static bool send_receipts(struct moth_node *n, struct receipts *r)
     return rc == 0;
 }
 
+static void drop_receipts(struct moth_node *n, struct receipts **at)
+{
+    struct receipts *r = *at;
+    *at = r->after;
+    r->to->receipts = NULL;
+    r->to->held--;
+    n->receipts_waiting--;
+    free(r);
+}
+
+/* Too many senders are away: the one that has waited longest loses its receipts. */
+static void drop_oldest_receipts(struct moth_node *n)
+{
+    struct receipts **at = &n->receipts;
+    while ((*at)->after) at = &(*at)->after;
+    node_discard(n, MOTH_EFULL);
+    drop_receipts(n, at);
+}
+
+static struct receipts *receipts_for(struct moth_node *n, struct peer *to)
+{
+    if (to->receipts) return to->receipts;
+    if (n->receipts_waiting >= SENDERS_WAITING_MAX) drop_oldest_receipts(n);
+    struct receipts *r = mem_new(sizeof *r);
+    r->to = to;
+    r->after = n->receipts;
+    n->receipts = r;
+    n->receipts_waiting++;
+    to->receipts = r;
+    to->held++;
+    return r;
+}
+
 static void owe_receipt(struct moth_node *n, struct peer *to, uint64_t id, int reason)
 {
-    struct receipts *r = to->receipts;
-    if (!r) {
-        r = mem_new(sizeof *r);
-        r->to = to;
-        r->after = n->receipts;
-        n->receipts = r;
-        to->receipts = r;
-    }
-    bool full = r->count == sizeof r->list / sizeof r->list[0];
-    if (full && !send_receipts(n, r)) {
+    struct receipts *r = receipts_for(n, to);
+    n->receipts_due = true;
+    if (r->count == RECEIPTS_MAX && !send_receipts(n, r)) {
         node_discard(n, MOTH_EFULL); /* it is repeated when its message comes again */
         return;
     }
@@ -59,15 +86,11 @@ static void owe_receipt(struct moth_node *n, struct peer *to, uint64_t id, int r
 
 void inbox_turn(struct moth_node *n)
 {
+    if (!n->receipts_due) return;
+    n->receipts_due = false;
     for (struct receipts **at = &n->receipts; *at;) {
-        struct receipts *r = *at;
-        if (!send_receipts(n, r)) {
-            at = &r->after;
-            continue;
-        }
-        *at = r->after;
-        r->to->receipts = NULL;
-        free(r);
+        if (send_receipts(n, *at)) drop_receipts(n, at);
+        else at = &(*at)->after;
     }
 }
 
@@ -77,6 +100,7 @@ static int take_receipts(struct moth_node *n, struct peer *from, struct slice da
 {
     struct reader r = reader_of(data);
     if (data.bytes == 0 || data.bytes % RECEIPT_BYTES != 0) return MOTH_EMALFORMED;
+    if (data.bytes > RECEIPTS_MAX * RECEIPT_BYTES) return MOTH_ETOO_BIG;
     while (reader_left(&r) > 0) {
         uint64_t id = read_uint(&r, 8);
         mail_take_receipt(n, from, id, -(int)read_uint(&r, 1));
@@ -144,7 +168,9 @@ int inbox_accept(struct moth_node *n, struct span frame, const struct envelope *
     if (!from || !from->has_keys) return MOTH_EUNKNOWN_SENDER;
     int rc = keys_from(&n->keys, &e->src, from->x25519_key, e->epk, &key);
     if (rc == 0) rc = envelope_open(e, span_slice(frame), key, frame.data + (e->sealed.data - frame.data), &body);
-    return rc < 0 ? rc : take_opened(n, from, e, &body);
+    if (rc < 0) return rc;
+    keys_proven(&n->keys, &e->src, e->epk);
+    return take_opened(n, from, e, &body);
 }
 
 int inbox_accept_broadcast(struct moth_node *n, struct span frame, const struct envelope *e)
@@ -162,9 +188,5 @@ int inbox_accept_broadcast(struct moth_node *n, struct span frame, const struct 
 
 void inbox_close(struct moth_node *n)
 {
-    while (n->receipts) {
-        struct receipts *after = n->receipts->after;
-        free(n->receipts);
-        n->receipts = after;
-    }
+    while (n->receipts) drop_receipts(n, &n->receipts);
 }

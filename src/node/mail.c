@@ -83,9 +83,13 @@ static int transmit(struct moth_node *n, struct outgoing *m)
 }
 
 /* Everything in flight counts as not sent. */
-static void call_back(struct box *b)
+static void call_back(struct box *b, bool after_silence)
 {
-    for (struct outgoing *m = b->first; m && m != b->next_send; m = m->after) m->in_flight = false;
+    for (struct outgoing *m = b->first; m && m != b->next_send; m = m->after) {
+        m->silences += after_silence && m->in_flight;
+        m->in_flight = false;
+    }
+    b->hinted = false;
     b->next_send = b->first;
     b->in_flight = 0;
     b->retry_us = 0;
@@ -102,16 +106,15 @@ static void wait_for_receipt(struct moth_node *n, struct box *b)
 
 static bool retries_are_spent(struct moth_node *n, struct outgoing *m)
 {
-    if (m->retries == 0 || m->tries <= m->retries) return false;
+    if (m->retries == 0 || m->silences <= m->retries) return false;
     end_message(n, m, MOTH_EXPIRED, MOTH_ERETRIES);
     return true;
 }
 
-static void no_way(struct moth_node *n, struct box *b)
+static void look_again(struct moth_node *n, struct box *b)
 {
     b->retry_us = node_now_us(n) + AWAY_US;
     node_due(n, b->retry_us);
-    dial_peer(n, b->to);
 }
 
 /* Sends what the window allows, in order of ids. Boxes are found anew each time round, for an end may take one away. */
@@ -122,11 +125,15 @@ static void pump(struct moth_node *n, const struct moth_id *to)
         struct outgoing *m = b->next_send;
         if (b->to == n->self) return; /* the turn delivers those */
         if (router_hops(n->router, to) == ROUTER_UNREACHABLE) {
-            no_way(n, b); /* and no retry */
+            look_again(n, b); /* and no retry */
+            dial_peer(n, b->to);
             return;
         }
         if (retries_are_spent(n, m)) continue;
-        if (transmit(n, m) < 0) return; /* a slow link drains and calls again */
+        if (transmit(n, m) < 0) {
+            if (b->retry_us == 0) look_again(n, b); /* a slow link drains and calls earlier */
+            return;
+        }
         b->next_send = m->after;
         b->in_flight++;
         m->in_flight = true;
@@ -141,7 +148,7 @@ void mail_route_changed(struct moth_node *n, const struct moth_id *to)
 {
     struct box *b = store_box(&n->store, to);
     if (!b || b->to == n->self) return;
-    call_back(b);
+    call_back(b, false);
     b->backoff_us = 0;
     pump(n, to);
 }
@@ -158,9 +165,10 @@ static uint64_t box_tick(struct moth_node *n, struct box *b, uint64_t now_us)
 {
     if (b->retry_us == 0 || b->to == n->self) return never;
     if (b->retry_us > now_us) return b->retry_us;
-    if (b->in_flight > 0) b->backoff_us = b->backoff_us * 2 < SILENCE_MAX_US ? b->backoff_us * 2 : SILENCE_MAX_US;
     struct moth_id to = b->to->id;
-    call_back(b);
+    bool silence = b->in_flight > 0 && !b->hinted;
+    if (silence) b->backoff_us = b->backoff_us * 2 < SILENCE_MAX_US ? b->backoff_us * 2 : SILENCE_MAX_US;
+    call_back(b, silence);
     pump(n, &to);
     b = store_box(&n->store, &to);
     return b && b->retry_us > 0 ? b->retry_us : never;
@@ -226,13 +234,15 @@ void mail_go_on(struct moth_node *n, const struct peer *to)
     pump(n, &to->id);
 }
 
-/* A hint that a message of ours did not get through: its box is tried again soon. */
+/* A message of ours did not get through: its box is tried again soon. */
 void mail_hint(struct moth_node *n, uint64_t id)
 {
     const struct outgoing *m = store_find(&n->store, id);
     struct box *b = m ? store_box(&n->store, &m->to->id) : NULL;
     uint64_t soon = node_now_us(n) + HINT_US;
-    if (!b || b->retry_us == 0 || b->retry_us <= soon) return;
+    if (!b || b->in_flight == 0 || b->retry_us <= soon || soon < b->hint_us) return;
+    b->hint_us = soon + b->backoff_us; /* hints are not signed: each brings forward one retry, no more */
+    b->hinted = true;
     b->retry_us = soon;
     node_due(n, soon);
 }

@@ -7,12 +7,15 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define KEY_FILE "identity"
 #define LOG_AGAIN_US 60000000u
+#define LOG_LINES_PER_SECOND 1u
+#define LOG_LINES_BURST 20u
 #define PORTS_TRIED 100
 
 /* --- telling --- */
@@ -47,18 +50,16 @@ static enum moth_log_level level_of(int reason)
                : MOTH_LOG_WARN;
 }
 
-/* Strangers could fill a disk with log lines: the same reason is said once a minute, a neighbour's once a link. */
+/* Others could fill a disk with log lines: of strangers the same reason is said once a minute, of a peer once; and since
+ * peers are easily invented, a few lines a minute are all there is. */
 static bool was_logged(struct session *s, int reason)
 {
     struct moth_node *n = s->node;
     uint64_t now = node_now_us(n), bit = (uint64_t)1 << -reason, *last = &n->logged_us[-reason];
-    if (s->peer) {
-        bool before = s->logged & bit;
-        s->logged |= bit;
-        return before;
-    }
-    if (*last != 0 && now - *last < LOG_AGAIN_US) return true;
-    *last = now;
+    if (s->peer ? (s->peer->logged & bit) != 0 : *last != 0 && now - *last < LOG_AGAIN_US) return true;
+    if (!bucket_take(&n->log_lines, LOG_LINES_PER_SECOND, LOG_LINES_BURST, now)) return true;
+    if (s->peer) s->peer->logged |= bit;
+    else *last = now;
     return false;
 }
 
@@ -69,7 +70,7 @@ void node_discard_from(struct session *s, int reason)
     if (was_logged(s, reason)) return;
     if (s->peer) peer_display(s->peer, name);
     log_write(s->node->host, level_of(reason), "%s at %s: %s (%s)", name, s->address, moth_error_text(reason),
-              s->peer ? "counted; further ones on this link are not logged" : "the connection is closed");
+              s->peer ? "counted; further ones are not logged" : "the connection is closed");
 }
 
 /* --- opening --- */
@@ -238,6 +239,7 @@ static void free_links(struct moth_node *n)
     for (struct link *l = n->links.first; l; l = l->after) {
         struct session *s = session_of(l);
         if (s) topology_gone(s);
+        if (s && s->peer) s->peer->held--;
         free(s);
         l->user = NULL;
     }
@@ -288,7 +290,8 @@ static void tell_route(struct moth_node *n, const struct route *r)
     }
     event.kind = MOTH_EVENT_ROUTE;
     node_emit(n, &event);
-    if (up) mail_route_changed(n, &r->id);
+    mail_route_changed(n, &r->id); /* gone, too: it may be dialled */
+    n->receipts_due = true;
 }
 
 /* The list is copied: handlers may change what it came from. */
@@ -319,13 +322,16 @@ static void do_what_is_due(struct moth_node *n, uint64_t now_us)
 uint64_t moth_node_tick(struct moth_node *n)
 {
     uint64_t now = node_now_us(n);
+    assert(!n->ticking); /* not from inside an event */
+    n->ticking = true;
     update_routes(n);
     if (n->due_us <= now) do_what_is_due(n, now);
     update_routes(n);
     mail_turn(n);
-    if (n->receipts) inbox_turn(n);
+    inbox_turn(n);
     topology_send_pending(n, now);
     links_flush(&n->links);
+    n->ticking = false;
     if (n->store.wanted && !n->store.writing) node_due(n, n->store.failing ? n->store.retry_us : now);
     return n->due_us;
 }

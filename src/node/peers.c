@@ -93,7 +93,7 @@ void peer_display(const struct peer *p, char out[PEER_DISPLAY_BYTES])
 
 static bool may_forget(const struct peer *p)
 {
-    return !p->session && !p->reachable && p->mail == 0 && !p->receipts && !p->advertised;
+    return !p->session && !p->reachable && p->mail == 0 && p->held == 0;
 }
 
 static void forget(struct peers *all, struct peer *p)
@@ -104,6 +104,7 @@ static void forget(struct peers *all, struct peer *p)
     }
     id_map_remove(&all->by_id, &p->id);
     if (p->delivered) all->delivered_count -= p->delivered->count;
+    if (!p->has_keys) all->strangers--;
     peer_free(p);
 }
 
@@ -112,6 +113,7 @@ static bool forget_one(struct peers *all, bool strangers_only)
 {
     struct moth_id id;
     void *value;
+    if (strangers_only && all->strangers == 0) return false; /* a long walk in vain */
     for (int round = 0; round < 2; round++, all->forget_at = 0)
         while (id_map_next(&all->by_id, &all->forget_at, &id, &value)) {
             if (!may_forget(value) || (strangers_only && ((struct peer *)value)->has_keys)) continue;
@@ -130,14 +132,21 @@ struct peer *peers_get(struct peers *all, const struct moth_id *id, bool proven)
     p = mem_new(sizeof *p);
     p->id = *id;
     id_map_put(&all->by_id, id, p);
+    all->strangers++;
     return p;
+}
+
+void peer_prove(struct peers *all, struct peer *p, const uint8_t ed25519_key[32], const uint8_t x25519_key[32])
+{
+    if (!p->has_keys) all->strangers--;
+    p->has_keys = true;
+    memcpy(p->ed25519_key, ed25519_key, 32);
+    memcpy(p->x25519_key, x25519_key, 32);
 }
 
 bool peer_learn(struct peers *all, struct peer *p, const struct advert *a)
 {
-    p->has_keys = true;
-    memcpy(p->ed25519_key, a->ed25519_key, 32);
-    memcpy(p->x25519_key, a->x25519_key, 32);
+    peer_prove(all, p, a->ed25519_key, a->x25519_key);
     memcpy(p->claimed, a->name, sizeof p->claimed);
     if (peer_pin_name(all, p, a->name) || !find_name(all, a->name) || p->name_told) return false;
     p->name_told = true;
@@ -171,16 +180,17 @@ static struct known_address *place_for(struct peer *p, bool proven)
     return place || !proven ? place : &p->addresses[0];
 }
 
-void peer_add_address(struct peer *p, const struct address *a, enum address_scope scope_of_source, bool proven)
+bool peer_add_address(struct peer *p, const struct address *a, enum address_scope scope_of_source, bool proven)
 {
-    if (!address_may_cross(a, scope_of_source)) return;
+    if (!address_may_cross(a, scope_of_source)) return false;
     for (unsigned i = 0; i < p->address_count; i++) {
         if (!address_equal(&p->addresses[i].address, a)) continue;
         p->addresses[i].proven |= proven;
-        return;
+        return true;
     }
     struct known_address *place = place_for(p, proven);
     if (place) *place = (struct known_address){.address = *a, .proven = proven};
+    return place != NULL;
 }
 
 /* --- finding by what people write --- */

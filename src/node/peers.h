@@ -7,6 +7,7 @@
 #define NODE_PEERS_H
 
 #include "base/id.h"
+#include "node/bucket.h"
 #include "proto/advert.h"
 
 #define PEER_ADDRESSES_MAX ADVERT_ADDRESSES_MAX
@@ -37,8 +38,10 @@ struct peer {
     bool parted;             /* one of us said goodbye: no dialling until connect */
     bool clock_told, name_told;
     struct receipts *receipts; /* borrowed: owed to them; NULL: none */
-    unsigned mail;           /* messages of ours waiting for them: not forgotten meanwhile */
-    bool advertised;         /* the topology holds an advert of theirs, which points here: likewise */
+    unsigned mail;           /* messages of ours waiting for them */
+    unsigned held;           /* who else points here: while there is mail or a holder, nobody forgets them */
+    struct bucket broadcasts; /* theirs that we pass on */
+    uint64_t logged;         /* a bit for each reason already logged about them */
     struct recent_ids *light, *delivered; /* owned; NULL until something came */
 };
 
@@ -46,6 +49,7 @@ struct peers {
     struct id_map by_id, by_name;
     size_t max, forget_at;
     size_t delivered_count; /* ids in all `delivered` sets together */
+    size_t strangers;       /* those of whom we have no keys: only heard of */
 };
 
 void peers_init(struct peers *all, size_t max, uint64_t seed);
@@ -56,6 +60,9 @@ struct peer *peers_find(const struct peers *all, const struct moth_id *id); /* N
 /* Finds or adds. When the book is full somebody unreachable makes room: one we have only heard of, or, for `proven` newcomers (by
  * a link or a signed advert), anybody. NULL: nobody could be forgotten. */
 struct peer *peers_get(struct peers *all, const struct moth_id *id, bool proven);
+
+/* Takes in keys that a handshake or a signature has proven. */
+void peer_prove(struct peers *all, struct peer *p, const uint8_t ed25519_key[32], const uint8_t x25519_key[32]);
 
 /* Takes in what a verified advert says of its origin. Returns true when the name could not be pinned because another id has
  * it: true once a peer. */
@@ -68,8 +75,8 @@ bool peer_pin_name(struct peers *all, struct peer *p, const char *name);
 bool name_is_pinnable(const char *name);
 
 /* Adds an address unless `scope_of_source` forbids it: loopback is learned only over loopback, private only over private or
- * loopback. With all places taken an unproven address makes room for a new one. */
-void peer_add_address(struct peer *p, const struct address *a, enum address_scope scope_of_source, bool proven);
+ * loopback. With all places taken an unproven address makes room for a new one. False: it was not taken in. */
+bool peer_add_address(struct peer *p, const struct address *a, enum address_scope scope_of_source, bool proven);
 bool address_may_cross(const struct address *a, enum address_scope scope_of_link);
 
 void peer_display(const struct peer *p, char out[PEER_DISPLAY_BYTES]);

@@ -31,6 +31,7 @@ int route_hand_over(struct session *s, struct session *from, enum frame_kind kin
 {
     struct moth_node *n = s->node;
     size_t queued = link_queued(s->link);
+    if (body.bytes + tail.bytes > FRAME_BODY_MAX) return MOTH_ETOO_BIG; /* its path has grown */
     if (s->shedding || (!from && s->link->slow)) return MOTH_ESLOW;
     if (queued + body.bytes > n->limits[MOTH_LIMIT_LINK_QUEUE_BYTES]) return MOTH_ESLOW;
     link_send(s->link, kind, body, tail);
@@ -62,7 +63,11 @@ static void send_notice(struct moth_node *n, const struct envelope *e, int reaso
     uint8_t body[NOTICE_BYTES], *at = put_id(body, &e->src);
     struct session *s;
     uint64_t per_second = n->limits[MOTH_LIMIT_NOTICES_PER_SECOND];
-    if (e->kind == ENVELOPE_RECEIPT || route_next(n, &e->src, &s) < 0) return;
+    if (e->kind == ENVELOPE_RECEIPT) return;
+    if (route_next(n, &e->src, &s) < 0) {
+        node_discard(n, MOTH_EUNREACHABLE);
+        return;
+    }
     if (!bucket_take(&n->notices, per_second, per_second, node_now_us(n))) {
         node_discard(n, MOTH_ERATE);
         return;
@@ -149,7 +154,8 @@ int route_on_message(struct session *s, struct span body)
 
 static struct bucket *broadcast_bucket(struct moth_node *n, const struct moth_id *src)
 {
-    return &n->broadcasts[src->bytes[0] % BROADCAST_SOURCES];
+    struct peer *p = peers_find(&n->peers, src);
+    return p ? &p->broadcasts : &n->strange_broadcasts;
 }
 
 bool route_may_broadcast(struct moth_node *n, const struct moth_id *src)

@@ -2,8 +2,8 @@
  *
  * Two nodes may dial each other at the same moment, and a restarted one may dial while its old link still looks alive.
  * Both ends then hold several links to one peer and must agree which one stays: the one of the newer process; of two by
- * the same dialler the newer; else the one dialled by the smaller id. The loser ends, with all that is queued on it
- * written, only when a frame has come over the winner. `peer->session` is the link in use.
+ * the same dialler the newer, which only the dialler can tell; else the one dialled by the smaller id. The loser ends,
+ * with all that is queued on it written, only when a frame has come over the winner. `peer->session` is the link in use.
  *
  *   ping   0  4  interval_ms: how often this end pings     pong   0  8  stamp_us, given back
  *          4  8  hash of the sender's table of adverts            8  8  hash of the table
@@ -75,11 +75,14 @@ static struct moth_id dialler(const struct session *s)
     return s->link->inbound ? s->peer->id : s->node->identity.id;
 }
 
-static bool wins(const struct session *a, const struct session *b)
+/* Above 0: `a` stays, below: `b`. 0: both were dialled by the other end, which alone knows their order and ends one. */
+static int judge(const struct session *a, const struct session *b)
 {
     struct moth_id dialler_a = dialler(a), dialler_b = dialler(b);
-    if (a->link->boot != b->link->boot || id_equal(&dialler_a, &dialler_b)) return a->serial > b->serial;
-    return id_compare(&dialler_a, &dialler_b) < 0;
+    int newer = a->serial > b->serial ? 1 : -1;
+    if (a->link->boot != b->link->boot) return newer;
+    if (!id_equal(&dialler_a, &dialler_b)) return -id_compare(&dialler_a, &dialler_b);
+    return a->link->inbound ? 0 : newer;
 }
 
 static void retire(struct session *s)
@@ -93,6 +96,7 @@ static void use(struct session *s)
     struct moth_node *n = s->node;
     s->peer->session = s;
     session_up(n, s->peer);
+    mail_drained(n); /* what waited for the old link goes over this one */
 }
 
 static struct session *other_session(const struct session *s)
@@ -104,20 +108,28 @@ static struct session *other_session(const struct session *s)
     return NULL;
 }
 
+static void settle_between(struct session *s, struct session *other)
+{
+    int verdict = judge(s, other);
+    if (verdict > 0) {
+        if (s->peer->session == other) use(s);
+        retire(other);
+    } else if (verdict < 0 && other->carried) {
+        if (s->peer->session == s) use(other);
+        retire(s);
+    }
+}
+
 /* A first frame came over `s`: of all links to this peer, those that lose against a working one end. */
 static void settle(struct session *s)
 {
-    struct session *other;
     s->carried = true;
-    if (s->retired) return;
-    while ((other = other_session(s)) != NULL) {
-        if (!wins(s, other)) {
-            if (other->carried) retire(s);
-            return;
-        }
-        retire(other);
-        if (s->peer->session != s) use(s);
+    for (struct link *l = s->node->links.first, *after; l && !s->retired; l = after) {
+        struct session *other = session_of(l);
+        after = l->after;
+        if (other && other != s && other->peer == s->peer && !other->retired && !l->closing) settle_between(s, other);
     }
+    session_up(s->node, s->peer);
 }
 
 /* --- ready --- */
@@ -126,10 +138,8 @@ static void learn_from_handshake(struct session *s)
 {
     struct link *l = s->link;
     struct address at = l->conn->remote;
-    s->peer->has_keys = true;
+    peer_prove(&s->node->peers, s->peer, l->ed25519_key, l->x25519_key);
     s->peer->parted = false;
-    memcpy(s->peer->ed25519_key, l->ed25519_key, 32);
-    memcpy(s->peer->x25519_key, l->x25519_key, 32);
     if (!l->inbound) {
         peer_add_address(s->peer, &at, session_scope(s), true);
     } else if (l->listen_port != 0) {
@@ -155,6 +165,7 @@ static int on_ready(void *owner, struct link *l)
     struct peer *p = peers_get(&n->peers, &l->peer, true);
     if (!p) return MOTH_EFULL;
     s->peer = p;
+    p->held++;
     s->ping_us = node_now_us(n) + PING_US;
     learn_from_handshake(s);
     dial_ready(s);
@@ -168,7 +179,7 @@ static int on_ready(void *owner, struct link *l)
 void session_up(struct moth_node *n, struct peer *p)
 {
     char name[PEER_DISPLAY_BYTES];
-    if (p->linked || !p->session || !topology_knows(n, &p->id)) return;
+    if (p->linked || !p->session || !p->session->carried || !topology_knows(n, &p->id)) return;
     p->linked = true;
     router_link(n->router, &n->identity.id, &p->id, 1);
     topology_links_changed(n);
@@ -199,7 +210,9 @@ static int dispatch(struct session *s, const struct frame *f)
 static int on_frame(void *owner, struct link *l, struct frame *f)
 {
     struct session *s = session_of(l);
-    (void)owner;
+    const struct moth_node *n = owner;
+    /* A neighbour that asks and does not read the answers. */
+    if (link_control_queued(l) > n->limits[MOTH_LIMIT_LINK_CONTROL_BYTES]) return MOTH_ESLOW;
     if (!s->carried) settle(s);
     return dispatch(s, f);
 }
@@ -277,8 +290,7 @@ void session_goodbye(struct session *s, bool part)
 int session_on_goodbye(struct session *s, struct slice body)
 {
     if (body.bytes != 1) return MOTH_EMALFORMED;
-    if (s->retired || s->peer->session != s) return MOTH_EGOODBYE;
-    if (body.data[0] == GOODBYE_PART) {
+    if (!s->retired && body.data[0] == GOODBYE_PART) {
         s->peer->parted = true;
         dial_part(s->node, s->peer);
     }
@@ -365,6 +377,7 @@ static void on_closed(void *owner, struct link *l, int reason)
     topology_gone(s);
     dial_closed(s, reason);
     node_due(n, node_now_us(n));
+    if (s->peer) s->peer->held--;
     free(s);
 }
 

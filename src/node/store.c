@@ -104,7 +104,6 @@ static struct reservation *reservation_new(struct store *s)
     r->id_ceiling = (now > s->last_id ? now : s->last_id) + ((uint64_t)ID_AHEAD_MS << 20);
     r->seq_ceiling = s->last_seq < UINT64_MAX - SEQ_AHEAD ? s->last_seq + SEQ_AHEAD : UINT64_MAX;
     if (r->id_ceiling < s->id_ceiling) r->id_ceiling = s->id_ceiling;
-    if (r->seq_ceiling < s->seq_ceiling) r->seq_ceiling = s->seq_ceiling;
     return r;
 }
 

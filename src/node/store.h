@@ -23,6 +23,7 @@ struct outgoing { /* a message of ours, from its acceptance to its end */
     struct peer *to; /* borrowed: a peer with mail is not forgotten */
     uint8_t flags;
     uint32_t ttl_s, retries, tries;
+    uint32_t silences; /* how often its receipt was waited for in vain: what `retries` limits */
     uint64_t accepted_us, changed_ms;
     enum moth_state state;
     int reason;
@@ -40,6 +41,8 @@ struct box { /* all mail for one recipient */
     unsigned in_flight;
     uint64_t retry_us;   /* when silence makes us send again; 0: nothing in flight */
     uint64_t backoff_us;
+    uint64_t hint_us;    /* until then another hint changes nothing */
+    bool hinted;         /* retry_us was brought forward by a hint: that is no silence */
 };
 
 struct reservation; /* a write of the reserve file that is under way */

@@ -29,6 +29,11 @@
 #define DIGEST_ENTRY_BYTES 32u
 #define DIGEST_ENTRIES_MAX 16384u
 #define CONTROL_ROOM (256u << 10)
+#define NOTES_PER_SECOND 1u
+#define NOTES_BURST 10u
+#define DIGESTS_PER_SECOND 1u
+#define DIGESTS_BURST 8u
+#define NODES_PER_ADVERT 4u /* of the map: claims about ids that never advertise must not fill memory */
 
 static const uint64_t never = UINT64_MAX;
 
@@ -133,14 +138,23 @@ void topology_gone(struct session *s)
 
 /* --- the table --- */
 
+static void unroute(struct moth_node *n, struct origin *o)
+{
+    if (!o->routed) return;
+    o->routed = false;
+    n->topology.table_hash ^= o->hash;
+    if (o->peer == n->self) return; /* what our links are we know first-hand */
+    router_remove(n->router, &o->id);
+    n->map_changed = true;
+}
+
 static void drop_origin(struct moth_node *n, struct origin *o)
 {
     struct topology *t = &n->topology;
     for (struct link *l = n->links.first; l; l = l->after)
         if (session_of(l)) clear_pending(session_of(l), o->slot);
-    if (o->routed) t->table_hash ^= o->hash;
-    if (o->routed) router_remove(n->router, &o->id);
-    n->map_changed = true;
+    unroute(n, o);
+    o->peer->held--;
     t->slots[o->slot] = NULL;
     id_map_remove(&t->origins, &o->id);
     free(o->bytes);
@@ -179,6 +193,7 @@ static struct origin *add_origin(struct moth_node *n, const struct moth_id *id)
     struct origin *o = mem_new(sizeof *o);
     o->id = *id;
     o->peer = p;
+    p->held++;
     o->slot = slot;
     t->slots[slot] = o;
     id_map_put(&t->origins, id, o);
@@ -191,40 +206,47 @@ static struct origin *get_origin(struct moth_node *n, const struct moth_id *id)
     return o ? o : add_origin(n, id);
 }
 
-static void learn(struct moth_node *n, struct peer *p, const struct advert *a, const struct session *from)
+static void learn(struct moth_node *n, struct peer *p, const struct advert *a, enum address_scope scope)
 {
     char name[PEER_DISPLAY_BYTES];
     bool taken = peer_learn(&n->peers, p, a);
-    for (unsigned i = 0; i < a->address_count; i++) peer_add_address(p, &a->addresses[i], session_scope(from), false);
-    if (!taken) return;
+    for (unsigned i = 0; i < a->address_count; i++)
+        if (!peer_add_address(p, &a->addresses[i], scope, false)) node_discard(n, MOTH_EBAD_ADDRESS);
+    if (!taken || !bucket_take(&n->notes, NOTES_PER_SECOND, NOTES_BURST, node_now_us(n))) return;
     peer_display(p, name);
     node_note(n, "another node calls itself %s too; it shows as %s and gets no mail sent to %s", a->name, name, a->name);
 }
 
-/* Puts an advert in its place: the table, the map and the way out. `from` NULL: our own. */
-static void adopt(struct moth_node *n, struct origin *o, struct slice bytes, const struct advert *a, uint32_t age_s,
-                  const struct session *from)
+/* Puts an advert in its place in the table. One past its lifetime is kept, unrouted, for what its number says. */
+static void place(struct moth_node *n, struct origin *o, struct slice bytes, const struct advert *a, uint32_t age_s)
 {
     struct topology *t = &n->topology;
-    uint64_t now = node_now_us(n);
     uint8_t *copy = put_bytes(mem_new(bytes.bytes), bytes.data, bytes.bytes) - bytes.bytes;
     free(o->bytes);
-    if (o->routed) t->table_hash ^= o->hash;
+    unroute(n, o);
     o->bytes = copy;
     o->size = bytes.bytes;
     o->version = (struct version){a->seq, a->boot};
     o->age_s = age_s;
-    o->taken_us = now;
-    o->expires_us = now + (uint64_t)(a->lifetime_s - age_s) * 1000000;
+    o->taken_us = node_now_us(n);
+    o->expires_us = o->taken_us + (age_s < a->lifetime_s ? (uint64_t)(a->lifetime_s - age_s) * 1000000 : 0);
     o->hash = entry_hash(&o->id, o->version);
-    o->routed = true;
-    t->table_hash ^= o->hash;
+    o->routed = age_s < a->lifetime_s;
+    if (o->routed) t->table_hash ^= o->hash;
     if (o->expires_us < t->expiry_us) t->expiry_us = o->expires_us;
     node_due(n, t->expiry_us);
-    if (from) {
+}
+
+/* Takes over an advert: the table, the map, the address book, and on to all links but its source (NULL: it is our own,
+ * or speaks for us). `scope` is that of the link it came over. */
+static void adopt(struct moth_node *n, struct origin *o, struct slice bytes, const struct advert *a, uint32_t age_s,
+                  const struct session *from, enum address_scope scope)
+{
+    place(n, o, bytes, a, age_s);
+    if (o->peer != n->self && o->routed) {
         router_set_neighbours(n->router, &o->id, a->neighbours, a->neighbour_count);
         n->map_changed = true;
-        learn(n, o->peer, a, from);
+        learn(n, o->peer, a, scope);
         session_up(n, o->peer);
     }
     flood(n, o, from);
@@ -266,7 +288,7 @@ static int advertise(struct moth_node *n)
         a->addresses[0] = n->advertised;
         list_neighbours(n, a);
         size_t size = advert_encode(a, n->identity.seed, bytes);
-        adopt(n, get_origin(n, &n->identity.id), slice_of(bytes, size), a, 0, NULL);
+        adopt(n, get_origin(n, &n->identity.id), slice_of(bytes, size), a, 0, NULL, ADDRESS_PUBLIC);
         t->own_changed = false;
         t->refresh_us = node_now_us(n) + REFRESH_US;
     }
@@ -288,15 +310,32 @@ static uint64_t own_tick(struct moth_node *n, uint64_t now_us)
     return t->own_due_us = now_us + DEBOUNCE_US;
 }
 
+static int check_advert(struct slice bytes, struct advert *out)
+{
+    int rc = advert_decode(bytes, out);
+    return rc < 0 ? rc : advert_verify(bytes);
+}
+
+/* We are silent: the other process speaks for this id, and our table says so too, or it would never agree with others'. */
+static int follow_clone(struct session *s, struct slice bytes, struct version theirs, uint32_t age_s, struct advert *a)
+{
+    struct origin *own = find_origin(s->node, &s->node->identity.id);
+    if (!own || !is_newer(theirs, own->version)) return 0;
+    int rc = check_advert(bytes, a);
+    if (rc == 0 && age_s < a->lifetime_s) adopt(s->node, own, bytes, a, age_s, NULL, ADDRESS_PUBLIC);
+    return rc;
+}
+
 /* An advert in our name that we did not make: of an earlier life, or of another process with our key. */
-static int on_echo(struct session *s, struct slice bytes, struct version theirs)
+static int on_echo(struct session *s, struct slice bytes, struct version theirs, uint32_t age_s, struct advert *a)
 {
     struct moth_node *n = s->node;
     struct topology *t = &n->topology;
     uint64_t now = node_now_us(n);
     struct version ours = {n->store.last_seq, n->boot};
-    if (theirs.boot == ours.boot || !is_newer(theirs, ours) || t->cloned) return 0;
-    int rc = advert_verify(bytes);
+    if (t->cloned) return follow_clone(s, bytes, theirs, age_s, a);
+    if (theirs.boot == ours.boot || !is_newer(theirs, ours)) return 0;
+    int rc = check_advert(bytes, a);
     if (rc < 0) return rc;
     t->echoes = t->echoes > 0 && now - t->last_echo_us < ECHO_WINDOW_US ? t->echoes + 1 : 1;
     t->last_echo_us = now;
@@ -305,7 +344,7 @@ static int on_echo(struct session *s, struct slice bytes, struct version theirs)
         node_discard_from(s, MOTH_ECLONED);
         node_note(n, "another node runs with this node's key: this one advertises itself no more; "
                      "give each its own home folder and start again");
-        return 0;
+        return follow_clone(s, bytes, theirs, age_s, a);
     }
     store_raise_seq(&n->store, theirs.seq < UINT64_MAX - 2 * SEQ_JUMP ? theirs.seq + SEQ_JUMP : theirs.seq);
     t->own_changed = true;
@@ -316,12 +355,14 @@ static int on_echo(struct session *s, struct slice bytes, struct version theirs)
 
 /* --- adverts of others --- */
 
-static void defer(struct origin *o, struct moth_node *n, struct slice bytes, struct version v, uint32_t age_s)
+static void defer(struct origin *o, struct session *from, struct slice bytes, struct version v, uint32_t age_s)
 {
+    struct moth_node *n = from->node;
     o->deferred = mem_resize(o->deferred, bytes.bytes, 1);
     memcpy(o->deferred, bytes.data, bytes.bytes);
     o->deferred_size = bytes.bytes;
     o->deferred_version = v;
+    o->deferred_scope = session_scope(from);
     o->deferred_age_s = age_s;
     o->deferred_us = node_now_us(n);
     uint64_t ready = bucket_ready_us(&o->bucket, ORIGIN_PER_SECOND, ORIGIN_BURST);
@@ -333,22 +374,31 @@ static void defer(struct origin *o, struct moth_node *n, struct slice bytes, str
 static int take(struct session *s, struct slice bytes, uint32_t age_s, struct advert *a)
 {
     struct moth_node *n = s->node;
-    int rc = advert_decode(bytes, a);
-    if (rc == 0 && age_s >= a->lifetime_s) {
+    int rc = check_advert(bytes, a);
+    if (rc < 0) return rc;
+    struct origin *o = find_origin(n, &a->origin);
+    bool expired = age_s >= a->lifetime_s;
+    if (expired && (!o || !is_newer((struct version){a->seq, a->boot}, o->version))) {
         node_discard(n, MOTH_ESTALE);
         return 0;
     }
-    if (rc == 0) rc = advert_verify(bytes);
-    if (rc < 0) return rc;
-    struct origin *o = get_origin(n, &a->origin);
-    if (!o) {
+    bool map_is_full = router_count(n->router) + a->neighbour_count > NODES_PER_ADVERT * (size_t)n->topology.slot_max;
+    if (!o && !map_is_full) o = add_origin(n, &a->origin);
+    if (!o || map_is_full) {
         node_discard_from(s, MOTH_EFULL);
         return 0;
     }
     n->counts.adverts_in++;
-    if (bucket_take(&o->bucket, ORIGIN_PER_SECOND, ORIGIN_BURST, node_now_us(n))) adopt(n, o, bytes, a, age_s, s);
-    else defer(o, n, bytes, (struct version){a->seq, a->boot}, age_s);
+    if (bucket_take(&o->bucket, ORIGIN_PER_SECOND, ORIGIN_BURST, node_now_us(n)))
+        adopt(n, o, bytes, a, age_s, s, session_scope(s));
+    else defer(o, s, bytes, (struct version){a->seq, a->boot}, age_s);
     return 0;
+}
+
+/* The age is not signed: somebody may have passed on as expired what is not. A younger copy sets that right. */
+static bool revives(const struct origin *o, struct version v)
+{
+    return !o->routed && !is_newer(o->version, v) && !o->deferred;
 }
 
 int topology_on_update(struct session *s, struct slice body)
@@ -367,17 +417,17 @@ int topology_on_update(struct session *s, struct slice body)
         node_discard_from(s, MOTH_ERATE);
         return 0;
     }
-    if (id_equal(&id, &n->identity.id)) return on_echo(s, bytes, v);
-    const struct origin *o = find_origin(n, &id);
+    bool ours = id_equal(&id, &n->identity.id);
+    const struct origin *o = ours ? NULL : find_origin(n, &id);
     if (o) known = o->deferred && is_newer(o->deferred_version, o->version) ? o->deferred_version : o->version;
-    if (o && !is_newer(v, known)) {
+    if (o && !is_newer(v, known) && !revives(o, v)) {
         node_discard(n, is_newer(known, v) ? MOTH_ESTALE : MOTH_EDUPLICATE);
         if (is_newer(o->version, v) && o->peer == s->peer) set_pending(s, o); /* it forgot how far it had counted */
         session_up(n, s->peer);
         return 0;
     }
     struct advert *a = mem_new(sizeof *a);
-    rc = take(s, bytes, age_s, a);
+    rc = ours ? on_echo(s, bytes, v, age_s, a) : take(s, bytes, age_s, a);
     free(a);
     return rc;
 }
@@ -389,12 +439,9 @@ static void take_deferred(struct moth_node *n, struct origin *o, uint64_t now_us
     uint32_t age_s = o->deferred_age_s + (uint32_t)((now_us - o->deferred_us) / 1000000);
     o->deferred = NULL;
     int rc = advert_decode(slice_of(bytes, o->deferred_size), a);
-    struct session *via = o->peer->session;
-    for (struct link *l = n->links.first; l && !via; l = l->after) via = l->state == LINK_OPEN ? session_of(l) : NULL;
-    if (rc == 0 && via && is_newer(o->deferred_version, o->version) && age_s < a->lifetime_s) {
-        adopt(n, o, slice_of(bytes, o->deferred_size), a, age_s, via);
-        set_pending(via, o);
-    }
+    if (rc == 0 && is_newer(o->deferred_version, o->version))
+        adopt(n, o, slice_of(bytes, o->deferred_size), a, age_s, NULL, o->deferred_scope);
+    else node_discard(n, MOTH_ESTALE);
     free(bytes);
     free(a);
 }
@@ -419,12 +466,7 @@ static uint64_t deferred_tick(struct moth_node *n, uint64_t now_us)
 static uint64_t expire(struct moth_node *n, struct origin *o, uint64_t now_us)
 {
     if (o->routed && o->expires_us > now_us) return o->expires_us;
-    if (o->routed) {
-        o->routed = false;
-        n->topology.table_hash ^= o->hash;
-        router_remove(n->router, &o->id);
-        n->map_changed = true;
-    }
+    unroute(n, o);
     if (o->expires_us + KEPT_US > now_us) return o->expires_us + KEPT_US;
     drop_origin(n, o);
     return never;
@@ -498,6 +540,10 @@ int topology_on_digest(struct session *s, struct slice body)
     size_t left = reader_left(&r);
     if (r.failed || left % DIGEST_ENTRY_BYTES != 0 || flags > 1) return MOTH_EMALFORMED;
     if (left / DIGEST_ENTRY_BYTES > DIGEST_ENTRIES_MAX) return MOTH_ETOO_BIG;
+    if (!bucket_take(&s->digests_in, DIGESTS_PER_SECOND, DIGESTS_BURST, node_now_us(n))) {
+        node_discard_from(s, MOTH_ERATE);
+        return 0;
+    }
     bool lacking = read_digest(n, r);
     for (unsigned i = 0; i < n->topology.slot_count; i++) {
         struct origin *o = n->topology.slots[i];

@@ -237,4 +237,14 @@ static inline uint64_t kit_adverts(const struct kit *k, unsigned machines)
     return sum;
 }
 
+/* Nodes 0 ... count - 1 in a row, settled. */
+static inline struct kit *kit_row(uint64_t seed, unsigned count)
+{
+    struct kit *k = kit_new(seed, count + 1);
+    for (unsigned i = 0; i < count; i++) kit_start(k, i, NULL);
+    for (unsigned i = 1; i < count; i++) kit_link(k, i, i - 1);
+    kit_settle(k, count, 10 * SECOND);
+    return k;
+}
+
 #endif

@@ -119,6 +119,7 @@ static void run_a_clone(struct kit *k, unsigned nodes)
     lab_run(k->lab, 30 * SECOND);
     assert_non_null(strstr(k->notes, "runs with this node's key"));
     assert_true(kit_node(k, 7)->topology.cloned || kit_node(k, CLONE)->topology.cloned);
+    assert_it_goes_quiet(k, nodes); /* one has fallen silent, and nobody argues about it */
     lab_kill(k->lab, CLONE);
     lab_kill(k->lab, 7);
     lab_run(k->lab, 5 * SECOND);

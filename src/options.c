@@ -131,12 +131,12 @@ void options_name_from_login(const char *login, char out[MOTH_NAME_MAX + 1])
 {
     static const char ending[] = "-node";
     size_t bytes = 0;
-    for (; login[bytes] && bytes < MOTH_NAME_MAX; bytes++) out[bytes] = is_allowed(login[bytes]) ? login[bytes] : '-';
+    for (; bytes < MOTH_NAME_MAX && login[bytes]; bytes++) out[bytes] = is_allowed(login[bytes]) ? login[bytes] : '-';
     out[bytes] = '\0';
-    if (bytes == 0) strcpy(out, "moth");
+    if (bytes == 0) memcpy(out, "moth", sizeof "moth");
     if (bytes < HEX_NAME_BYTES || strspn(out, "0123456789abcdefABCDEF") != bytes) return;
     if (bytes > MOTH_NAME_MAX - strlen(ending)) bytes = MOTH_NAME_MAX - strlen(ending);
-    strcpy(out + bytes, ending);
+    memcpy(out + bytes, ending, sizeof ending);
 }
 
 static const struct passwd *user(void)

@@ -161,8 +161,8 @@ static int take_opened(struct moth_node *n, struct peer *from, const struct enve
 /* A message for us: opened where it lies. */
 int inbox_accept(struct moth_node *n, struct span frame, const struct envelope *e)
 {
-    struct envelope_body body;
-    struct aead *key;
+    struct envelope_body body = {0};
+    struct aead *key = NULL;
     struct peer *from = peers_find(&n->peers, &e->src);
     if (from == n->self) return MOTH_ELOOP;
     if (!from || !from->has_keys) return MOTH_EUNKNOWN_SENDER;
@@ -176,7 +176,7 @@ int inbox_accept(struct moth_node *n, struct span frame, const struct envelope *
 int inbox_accept_broadcast(struct moth_node *n, struct span frame, const struct envelope *e)
 {
     uint8_t secret[32];
-    struct envelope_body body;
+    struct envelope_body body = {0};
     envelope_broadcast_key(n->network_key, &e->src, secret);
     struct aead *key = aead_new(secret);
     int rc = envelope_open(e, span_slice(frame), key, frame.data + (e->sealed.data - frame.data), &body);

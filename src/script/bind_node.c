@@ -124,8 +124,7 @@ static int l_peer(lua_State *L)
     struct moth_id id;
     struct moth_peer peer;
     int rc = bind_resolve_peer(L, node, 2, &id);
-    if (rc == 0) rc = moth_peer_get(node, &id, &peer);
-    if (rc < 0) return bind_push_error(L, rc);
+    if (rc < 0 || (rc = moth_peer_get(node, &id, &peer)) < 0) return bind_push_error(L, rc);
     push_peer(L, &peer);
     return 1;
 }

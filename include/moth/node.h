@@ -2,9 +2,9 @@
  *
  * A node lives on one thread. Its owner gives it a configuration, a host (host.h) and a transport (loop.h makes real
  * ones), receives events through one callback, and calls moth_node_tick when it asks for it. Calls go down, events go
- * up: from inside the callback every function here may be called but moth_node_close and moth_node_tick. Strings and arrays in events are
- * borrowed until the callback returns. Functions return 0 or a negative MOTH_E… unless they say otherwise; listings
- * return how many entries there are and write at most `capacity` of them. */
+ * up: from inside the callback every function here may be called but moth_node_close and moth_node_tick. Strings and
+ * arrays in events are borrowed until the callback returns. Functions return 0 or a negative MOTH_E… unless they say
+ * otherwise; listings return how many entries there are and write at most `capacity` of them. */
 #ifndef MOTH_NODE_H
 #define MOTH_NODE_H
 
@@ -46,7 +46,8 @@ enum moth_limit {
 };
 
 struct moth_limit_info {
-    const char *name, *unit, *behaviour; /* static: "link_queue", "bytes", "more for that link is dropped, reason slow" */
+    /* static: "link_queue", "bytes", "more for that link is dropped, reason slow" */
+    const char *name, *unit, *behaviour;
     uint64_t value;                      /* the default */
 };
 const struct moth_limit_info *moth_limit_info(enum moth_limit limit);
@@ -62,8 +63,8 @@ struct moth_config {
     uint64_t limits[MOTH_LIMIT_COUNT]; /* 0: the default */
 };
 
-/* Opens a node: reads or makes its identity (file "identity" of the host's home), listens. Everything is copied; `host` and
- * `transport` are borrowed until moth_node_close. MOTH_EBLOCKED: listening beyond loopback without key or `open`;
+/* Opens a node: reads or makes its identity (file "identity" of the host's home), listens. Everything is copied; `host`
+ * and `transport` are borrowed until moth_node_close. MOTH_EBLOCKED: listening beyond loopback without key or `open`;
  * MOTH_EIN_USE: the port; MOTH_EIO: the home. */
 struct moth_event;
 typedef void (*moth_on_event)(void *owner, const struct moth_event *event);
@@ -72,13 +73,15 @@ int moth_node_open(const struct moth_config *config, const struct moth_host *hos
 
 /* From now on nothing new is accepted. Keep ticking until moth_node_is_quiet or patience ends, then close. */
 void moth_node_leave(struct moth_node *node);
-bool moth_node_is_quiet(const struct moth_node *node); /* nothing is being written, no mail is on its way to a reachable peer */
+/* nothing is being written, no mail is on its way to a reachable peer */
+bool moth_node_is_quiet(const struct moth_node *node);
 
-/* Says goodbye to all links and frees all. Connections end with the transport, which must be closed (moth_loop_close) after the node. */
+/* Says goodbye to all links and frees all. Connections end with the transport, which must be closed (moth_loop_close)
+ * after the node. */
 void moth_node_close(struct moth_node *node);
 
-/* Does what is due and sends what has been gathered. Call it once per turn of the loop, after other events, and at the time it
- * returns: microseconds of host->now_us, at least one more turn away. */
+/* Does what is due and sends what has been gathered. Call it once per turn of the loop, after other events, and at the
+ * time it returns: microseconds of host->now_us, at least one more turn away. */
 uint64_t moth_node_tick(struct moth_node *node);
 
 /* Who we are. */
@@ -108,14 +111,14 @@ enum moth_state {
 };
 const char *moth_state_name(enum moth_state state);
 
-/* Sends and keeps trying until the recipient's receipt, expiry or the end of this process (memory only: nothing here is promised
- * yet). `options` may be NULL. The id, unique for this node for ever, goes to `*id`. To oneself is fine. MOTH_EFULL: too much
- * mail waits; MOTH_EARGUMENT: type, ttl. */
+/* Sends and keeps trying until the recipient's receipt, expiry or the end of this process (memory only: nothing here is
+ * promised yet). `options` may be NULL. The id, unique for this node for ever, goes to `*id`. To oneself is fine.
+ * MOTH_EFULL: too much mail waits; MOTH_EARGUMENT: type, ttl. */
 int moth_send(struct moth_node *node, const struct moth_id *to, const struct moth_payload *payload,
               const struct moth_send_options *options, uint64_t *id);
 
-/* Sends once, light: no memory, no receipt. `to` NULL: to everyone (signed broadcast). MOTH_EUNREACHABLE, MOTH_ESLOW, MOTH_ERATE
- * say at once that it did not go; later drops are only counted where they happen. */
+/* Sends once, light: no memory, no receipt. `to` NULL: to everyone (signed broadcast). MOTH_EUNREACHABLE, MOTH_ESLOW,
+ * MOTH_ERATE say at once that it did not go; later drops are only counted where they happen. */
 int moth_emit(struct moth_node *node, const struct moth_id *to, const struct moth_payload *payload);
 
 struct moth_message { /* received */
@@ -143,7 +146,8 @@ struct moth_sent { /* a message of ours */
 int moth_message_get(const struct moth_node *node, uint64_t id, struct moth_sent *out); /* MOTH_ENOT_FOUND */
 size_t moth_mail_list(const struct moth_node *node, struct moth_sent *out, size_t capacity); /* not ended, by id */
 
-/* Links. connect keeps a link to the address until disconnect: redials with backoff. It returns at once; the events tell. */
+/* Links. connect keeps a link to the address until disconnect: redials with backoff. It returns at once; the events
+ * tell. */
 int moth_connect(struct moth_node *node, const char *address); /* MOTH_EBAD_ADDRESS, MOTH_EFULL */
 int moth_disconnect(struct moth_node *node, const struct moth_id *peer); /* MOTH_ENOT_LINKED: nothing to end */
 int moth_disconnect_address(struct moth_node *node, const char *address); /* stops wanting it; MOTH_ENOT_FOUND */
@@ -161,8 +165,10 @@ struct moth_peer { /* somebody known */
     int64_t rtt_us;     /* of the link; -1: not measured */
 };
 size_t moth_peers(const struct moth_node *node, struct moth_peer *out, size_t capacity); /* all known, by name */
-int moth_peer_get(const struct moth_node *node, const struct moth_id *id, struct moth_peer *out); /* MOTH_EUNKNOWN_PEER */
-size_t moth_path(const struct moth_node *node, const struct moth_id *to, struct moth_id *out, size_t capacity); /* us ... to */
+/* MOTH_EUNKNOWN_PEER */
+int moth_peer_get(const struct moth_node *node, const struct moth_id *id, struct moth_peer *out);
+/* us ... to */
+size_t moth_path(const struct moth_node *node, const struct moth_id *to, struct moth_id *out, size_t capacity);
 
 struct moth_wanted { /* an address that connect keeps a link to */
     char address[MOTH_ADDRESS_TEXT_BYTES * 5];
@@ -178,7 +184,8 @@ struct moth_edge {
 };
 size_t moth_edges(const struct moth_node *node, struct moth_edge *out, size_t capacity); /* the network as seen here */
 
-/* True when the link to `peer` has shown the same table of adverts as ours since it came up, and the routes follow it. */
+/* True when the link to `peer` has shown the same table of adverts as ours since it came up, and the routes follow
+ * it. */
 bool moth_is_synced(const struct moth_node *node, const struct moth_id *peer);
 
 /* Figures. Counters only grow. `discarded` is indexed by the absolute value of the reason. */

@@ -10,7 +10,8 @@ uint8_t *buf_reserve(struct buf *b, size_t bytes)
 {
     if (b->capacity - b->end >= bytes && b->data) return b->data + b->end;
     size_t held = buf_bytes(b);
-    if (b->start >= held && b->capacity - held >= bytes && b->data) { /* moving back is cheap: less than half is in use */
+    /* moving back is cheap: less than half is in use */
+    if (b->start >= held && b->capacity - held >= bytes && b->data) {
         memmove(b->data, b->data + b->start, held);
     } else {
         size_t capacity = b->capacity ? b->capacity : 256;

@@ -20,7 +20,8 @@ void crypto_hmac(struct slice key, struct slice data, uint8_t out[32]);   /* HMA
 void crypto_hkdf(const uint8_t chaining_key[32], struct slice material, uint8_t out[][32], unsigned count);
 
 void crypto_x25519_public(const uint8_t secret[32], uint8_t out[32]);
-int crypto_x25519(const uint8_t secret[32], const uint8_t public_key[32], uint8_t out[32]); /* MOTH_EFORGED: a weak key */
+/* MOTH_EFORGED: a weak key */
+int crypto_x25519(const uint8_t secret[32], const uint8_t public_key[32], uint8_t out[32]);
 
 void crypto_ed25519_public(const uint8_t seed[32], uint8_t out[32]);
 

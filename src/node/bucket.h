@@ -1,7 +1,7 @@
 /* bucket.h -- a token bucket: a burst at once, then a steady rate.
  *
- * It keeps one moment, as the generic cell rate algorithm does (ITU-T I.371): when the bucket will be full again. That may
- * lie at most `burst` tokens ahead of now. All zero is a full bucket. */
+ * It keeps one moment, as the generic cell rate algorithm does (ITU-T I.371): when the bucket will be full again. That
+ * may lie at most `burst` tokens ahead of now. All zero is a full bucket. */
 #ifndef NODE_BUCKET_H
 #define NODE_BUCKET_H
 

@@ -1,8 +1,8 @@
 /* dial.c -- whom to dial, and when again; and the list of addresses that neighbours tell each other.
  *
- * What the user asked for (`connect`) is wanted until `disconnect`: it is redialled for ever, with backoff and jitter, and
- * once somebody has answered there, nobody else may. What was merely learned is dialled only when mail has no route, each
- * address once a minute at most, and only its own peer may answer.
+ * What the user asked for (`connect`) is wanted until `disconnect`: it is redialled for ever, with backoff and jitter,
+ * and once somebody has answered there, nobody else may. What was merely learned is dialled only when mail has no
+ * route, each address once a minute at most, and only its own peer may answer.
  *
  * PEER_LIST: count u16, then for each peer: id 16, number of addresses u8, the addresses (advert.h). */
 #include "node/hub.h"
@@ -120,7 +120,8 @@ size_t moth_wanted(const struct moth_node *n, struct moth_wanted *out, size_t ca
         if (count >= capacity) continue;
         const struct peer *p = w->has_peer ? peers_find(&n->peers, &w->peer) : NULL;
         struct moth_wanted *o = &out[count];
-        *o = (struct moth_wanted){.linked = p && p->linked, .has_peer = w->has_peer, .peer = w->peer, .reason = w->reason};
+        *o = (struct moth_wanted){
+            .linked = p && p->linked, .has_peer = w->has_peer, .peer = w->peer, .reason = w->reason};
         strncpy(o->address, w->address, sizeof o->address - 1);
         if (!o->linked && !w->session && w->next_us > now) o->retry_in_ms = (w->next_us - now) / 1000;
     }
@@ -240,7 +241,8 @@ static void forget_address(struct moth_node *n, const struct link *l)
 {
     struct peer *p = peers_find(&n->peers, &l->expected);
     for (unsigned i = 0; p && i < p->address_count; i++)
-        if (address_equal(&p->addresses[i].address, &l->conn->remote)) p->addresses[i--] = p->addresses[--p->address_count];
+        if (address_equal(&p->addresses[i].address, &l->conn->remote))
+            p->addresses[i--] = p->addresses[--p->address_count];
 }
 
 void dial_closed(struct session *s, int reason)
@@ -288,7 +290,8 @@ void peer_list_send(struct session *s)
     free(body);
 }
 
-/* Reads one entry; the addresses are learned only when `n` is given, so a list can be checked whole before it counts. */
+/* Reads one entry; the addresses are learned only with `learn`, so a list can be checked whole before it
+ * counts. */
 static int take_entry(struct session *s, struct reader *r, bool learn)
 {
     struct moth_node *n = s->node;

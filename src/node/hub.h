@@ -58,7 +58,8 @@ struct session {
     struct bucket adverts_in, adverts_out, digests_in, lists_in;
 };
 
-/* Which advert of an origin is newer. The boot decides only between two processes that run with one key and count alike. */
+/* Which advert of an origin is newer. The boot decides only between two processes that run with one key and count
+ * alike. */
 struct version {
     uint64_t seq, boot;
 };
@@ -176,14 +177,16 @@ void node_discard_from(struct session *s, int reason); /* and logs it, once per 
 /* session.c */
 extern const struct link_events session_events;
 struct session *session_new(struct moth_node *n, struct link *l);
-void session_slow(struct session *s, struct session *from); /* s is slow after taking a message from `from` (NULL: our own) */
+/* s is slow after taking a message from `from` (NULL: our own) */
+void session_slow(struct session *s, struct session *from);
 uint64_t sessions_tick(struct moth_node *n, uint64_t now_us);
 void session_ping(struct session *s);
 int session_on_ping(struct session *s, struct slice body);
 int session_on_pong(struct session *s, struct slice body);
 int session_on_goodbye(struct session *s, struct slice body);
 void session_goodbye(struct session *s, bool part); /* part: neither end redials */
-void session_up(struct moth_node *n, struct peer *p); /* a link counts, once, when a frame came and the advert is known */
+/* a link counts, once, when a frame came and the advert is known */
+void session_up(struct moth_node *n, struct peer *p);
 enum address_scope session_scope(const struct session *s);
 
 /* dial.c */
@@ -210,7 +213,8 @@ bool topology_knows(const struct moth_node *n, const struct moth_id *id); /* an 
 
 /* route.c */
 int route_next(const struct moth_node *n, const struct moth_id *to, struct session **out); /* MOTH_EUNREACHABLE */
-int route_hand_over(struct session *s, struct session *from, enum frame_kind kind, struct slice body, struct slice tail);
+int route_hand_over(struct session *s, struct session *from, enum frame_kind kind, struct slice body,
+                    struct slice tail);
 int route_seal(struct moth_node *n, struct peer *to, struct envelope *head, struct slice plain_body);
 size_t route_spread(struct moth_node *n, const struct session *from, struct slice body, struct slice tail);
 bool route_may_broadcast(struct moth_node *n, const struct moth_id *src);

@@ -1,8 +1,8 @@
 /* inbox.c -- what arrives for us: opened, checked, told, receipted.
  *
- * A durable message that was here before is not shown again, but receipted again. Receipts owed to one sender are gathered
- * during a turn and leave together; without a way they wait for one, and are dropped with a count when too many wait:
- * they are repeated when their message comes again.
+ * A durable message that was here before is not shown again, but receipted again. Receipts owed to one sender are
+ * gathered during a turn and leave together; without a way they wait for one, and are dropped with a count when too
+ * many wait: they are repeated when their message comes again.
  *
  *   a receipt's data, for each message   0  8  id
  *                                        8  1  code: 0 delivered, else the reason of a refusal
@@ -117,10 +117,18 @@ void inbox_deliver(struct moth_node *n, const struct envelope *e, const struct e
     peer_display(p ? p : &stranger, name);
     *put_bytes((uint8_t *)type, body->type.data, body->type.bytes) = '\0';
     n->counts.messages_received++;
-    struct moth_message message = {
-        .from = e->src, .name = name, .id = e->id, .re = body->re, .sent_ms = body->sent_ms,
-        .encoding = (enum moth_encoding)body->encoding, .type = type, .data = body->data.data, .bytes = body->data.bytes,
-        .hops = e->hops + 1u, .durable = e->kind == ENVELOPE_DATA, .broadcast = broadcast};
+    struct moth_message message = {.from = e->src,
+                                   .name = name,
+                                   .id = e->id,
+                                   .re = body->re,
+                                   .sent_ms = body->sent_ms,
+                                   .encoding = (enum moth_encoding)body->encoding,
+                                   .type = type,
+                                   .data = body->data.data,
+                                   .bytes = body->data.bytes,
+                                   .hops = e->hops + 1u,
+                                   .durable = e->kind == ENVELOPE_DATA,
+                                   .broadcast = broadcast};
     node_emit(n, &(struct moth_event){.kind = MOTH_EVENT_MESSAGE, .peer = e->src, .name = name, .message = &message});
 }
 
@@ -137,14 +145,16 @@ static int take_data(struct moth_node *n, struct peer *from, const struct envelo
     return rc;
 }
 
-static int take_light(struct moth_node *n, struct peer *from, const struct envelope *e, const struct envelope_body *body)
+static int take_light(struct moth_node *n, struct peer *from, const struct envelope *e,
+                      const struct envelope_body *body)
 {
     int rc = store_light_add(&n->store, from, e->id);
     if (rc == 0) inbox_deliver(n, e, body, false);
     return rc;
 }
 
-static int take_opened(struct moth_node *n, struct peer *from, const struct envelope *e, const struct envelope_body *body)
+static int take_opened(struct moth_node *n, struct peer *from, const struct envelope *e,
+                       const struct envelope_body *body)
 {
     switch ((enum envelope_kind)e->kind) {
     case ENVELOPE_DATA: return take_data(n, from, e, body);

@@ -124,8 +124,8 @@ static struct key_entry *find_receiving(const struct key_cache *c, const struct 
     return e && memcmp(e->epk, epk, 32) == 0 ? e : NULL;
 }
 
-static int make_receiving(struct keys *k, const struct moth_id *key, const uint8_t x25519_key[32], const uint8_t epk[32],
-                          struct key_entry **out)
+static int make_receiving(struct keys *k, const struct moth_id *key, const uint8_t x25519_key[32],
+                          const uint8_t epk[32], struct key_entry **out)
 {
     uint8_t secret[32];
     if (!bucket_take(&k->made, KEYS_PER_SECOND, KEYS_BURST, k->host->now_us(k->host->context))) return MOTH_ERATE;

@@ -1,9 +1,9 @@
 /* keys.h -- the keys that seal messages end to end, kept while they are in use.
  *
  * A sending key belongs to one recipient and lives at most an hour; a receiving key belongs to a sender and the epk its
- * envelopes carry. Both are costly to make (two X25519) and cheap to keep, so the most recent ones are cached; forgetting
- * one costs time, never a message. Anybody on the way can invent an epk, so a receiving key counts as recent only once
- * it has opened something, and only so many new ones are made a second. */
+ * envelopes carry. Both are costly to make (two X25519) and cheap to keep, so the most recent ones are cached;
+ * forgetting one costs time, never a message. Anybody on the way can invent an epk, so a receiving key counts as recent
+ * only once it has opened something, and only so many new ones are made a second. */
 #ifndef NODE_KEYS_H
 #define NODE_KEYS_H
 
@@ -38,10 +38,12 @@ struct keys {
 void keys_init(struct keys *k, const struct moth_host *host, const struct identity *identity, uint64_t seed);
 void keys_fini(struct keys *k);
 
-/* The key for sealing to `to`; its public part goes to `epk`. Borrowed until the next call. MOTH_EFORGED: a weak key. */
+/* The key for sealing to `to`; its public part goes to `epk`. Borrowed until the next call. MOTH_EFORGED: a weak
+ * key. */
 int keys_to(struct keys *k, const struct moth_id *to, const uint8_t x25519_key[32], uint8_t epk[32], struct aead **out);
 
-/* The key for opening what `from` sealed under `epk`. Borrowed until the next call. MOTH_EFORGED: a weak key; MOTH_ERATE. */
+/* The key for opening what `from` sealed under `epk`. Borrowed until the next call. MOTH_EFORGED: a weak key;
+ * MOTH_ERATE. */
 int keys_from(struct keys *k, const struct moth_id *from, const uint8_t x25519_key[32], const uint8_t epk[32],
               struct aead **out);
 

@@ -333,8 +333,13 @@ struct lab *lab_new(uint64_t seed, unsigned machines_max)
     for (unsigned i = 0; i < machines_max; i++) {
         struct machine *m = &lab->machines[i];
         *m = (struct machine){.lab = lab, .index = i, .random = sim_random(lab->sim)};
-        m->host = (struct moth_host){.context = m, .now_us = host_now_us, .wall_ms = host_wall_ms, .random = host_random,
-                                     .work = host_work, .file_write = host_file_write, .file_read = host_file_read,
+        m->host = (struct moth_host){.context = m,
+                                     .now_us = host_now_us,
+                                     .wall_ms = host_wall_ms,
+                                     .random = host_random,
+                                     .work = host_work,
+                                     .file_write = host_file_write,
+                                     .file_read = host_file_read,
                                      .log = host_log};
     }
     return lab;

@@ -1,8 +1,8 @@
 /* lab.h -- many nodes, one imaginary wire, one virtual clock.
  *
- * The nodes are the real ones; only their host and transport are imagined (net/sim.h). Machines are numbered from 0; each
- * keeps its home files over kills and restarts. The same seed and the same calls give the same run, which lab_hash proves.
- * The virtual calendar starts on 2030-01-01. */
+ * The nodes are the real ones; only their host and transport are imagined (net/sim.h). Machines are numbered from 0;
+ * each keeps its home files over kills and restarts. The same seed and the same calls give the same run, which lab_hash
+ * proves. The virtual calendar starts on 2030-01-01. */
 #ifndef NODE_LAB_H
 #define NODE_LAB_H
 
@@ -34,7 +34,8 @@ void lab_freeze(struct lab *lab, unsigned machine, bool frozen);
 /* What may go wrong in a machine: its clock, its disk, its memory. */
 void lab_clock(struct lab *lab, unsigned machine, int64_t offset_ms);
 void lab_fail_writes(struct lab *lab, unsigned machine, bool fail);
-void lab_lose_updates(struct lab *lab, unsigned machine, unsigned per_mille); /* adverts it should pass on and does not */
+/* adverts it should pass on and does not */
+void lab_lose_updates(struct lab *lab, unsigned machine, unsigned per_mille);
 void lab_copy_files(struct lab *lab, unsigned from, unsigned to); /* its whole home, key included */
 
 /* A node that was called directly (moth_send ...) does what follows from it. */

@@ -1,8 +1,8 @@
 /* mail.c -- our own messages: accepted, sent, retried, ended.
  *
  * Durable mail waits in the box of its recipient until their receipt; a window of it is in flight. What is in flight is
- * called back and sent again when the way to the recipient changes, and after a silence that doubles each time. Without a
- * way nothing counts as a retry. State changes are told at the end of the turn. */
+ * called back and sent again when the way to the recipient changes, and after a silence that doubles each time. Without
+ * a way nothing counts as a retry. State changes are told at the end of the turn. */
 #include "node/hub.h"
 
 #include "base/mem.h"
@@ -35,7 +35,8 @@ static void tell_state(struct moth_node *n, const struct moth_sent *sent)
     n->told[n->told_count++] = *sent;
 }
 
-/* What handlers cause meanwhile is told in the next turn, so that a handler which answers each state cannot hold this one. */
+/* What handlers cause meanwhile is told in the next turn, so that a handler which answers each state cannot hold this
+ * one. */
 static void tell_all_states(struct moth_node *n)
 {
     size_t count = n->told_count;

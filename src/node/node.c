@@ -1,7 +1,7 @@
 /* node.c -- the hub: opening, closing, the turn, and events to the owner.
  *
- * A turn does what is due, brings the routes up to date once for all changes since the last one, and only then seals and
- * writes what the turn gathered. */
+ * A turn does what is due, brings the routes up to date once for all changes since the last one, and only then seals
+ * and writes what the turn gathered. */
 #include "node/hub.h"
 
 #include "base/log.h"
@@ -50,8 +50,8 @@ static enum moth_log_level level_of(int reason)
                : MOTH_LOG_WARN;
 }
 
-/* Others could fill a disk with log lines: of strangers the same reason is said once a minute, of a peer once; and since
- * peers are easily invented, a few lines a minute are all there is. */
+/* Others could fill a disk with log lines: of strangers the same reason is said once a minute, of a peer once; and
+ * since peers are easily invented, a few lines a minute are all there is. */
 static bool was_logged(struct session *s, int reason)
 {
     struct moth_node *n = s->node;

@@ -1,7 +1,7 @@
 /* peers.c -- the address book of peers.h.
  *
- * Names are found through a second map whose keys are hashes of names; the names themselves are compared, so a collision
- * makes at worst a name that cannot be pinned. */
+ * Names are found through a second map whose keys are hashes of names; the names themselves are compared, so a
+ * collision makes at worst a name that cannot be pinned. */
 #include "node/peers.h"
 
 #include "base/crypto.h"

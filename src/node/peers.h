@@ -1,8 +1,9 @@
 /* peers.h -- the address book: who is known, by what name, under which keys, at which addresses.
  *
  * The first id seen with a name keeps it; later claimants are shown as name~id8 and never receive mail addressed to the
- * name. A peer keeps every name it was first to claim, so nobody inherits a name by waiting for a change. Peers are known
- * for as long as there is room; only links die. The book acts on nothing: dialling and telling are its users' business. */
+ * name. A peer keeps every name it was first to claim, so nobody inherits a name by waiting for a change. Peers are
+ * known for as long as there is room; only links die. The book acts on nothing: dialling and telling are its users'
+ * business. */
 #ifndef NODE_PEERS_H
 #define NODE_PEERS_H
 
@@ -57,15 +58,15 @@ void peers_fini(struct peers *all);
 
 struct peer *peers_find(const struct peers *all, const struct moth_id *id); /* NULL: unknown */
 
-/* Finds or adds. When the book is full somebody unreachable makes room: one we have only heard of, or, for `proven` newcomers (by
- * a link or a signed advert), anybody. NULL: nobody could be forgotten. */
+/* Finds or adds. When the book is full somebody unreachable makes room: one we have only heard of, or, for `proven`
+ * newcomers (by a link or a signed advert), anybody. NULL: nobody could be forgotten. */
 struct peer *peers_get(struct peers *all, const struct moth_id *id, bool proven);
 
 /* Takes in keys that a handshake or a signature has proven. */
 void peer_prove(struct peers *all, struct peer *p, const uint8_t ed25519_key[32], const uint8_t x25519_key[32]);
 
-/* Takes in what a verified advert says of its origin. Returns true when the name could not be pinned because another id has
- * it: true once a peer. */
+/* Takes in what a verified advert says of its origin. Returns true when the name could not be pinned because another id
+ * has it: true once a peer. */
 bool peer_learn(struct peers *all, struct peer *p, const struct advert *a);
 
 /* Reserves a name for an id that is not in the book: our own. */
@@ -74,8 +75,9 @@ bool peer_pin_name(struct peers *all, struct peer *p, const char *name);
 /* A name that is only hex digits, four or more, could be taken for an id: never pinned. */
 bool name_is_pinnable(const char *name);
 
-/* Adds an address unless `scope_of_source` forbids it: loopback is learned only over loopback, private only over private or
- * loopback. With all places taken an unproven address makes room for a new one. False: it was not taken in. */
+/* Adds an address unless `scope_of_source` forbids it: loopback is learned only over loopback, private only over
+ * private or loopback. With all places taken an unproven address makes room for a new one. False: it was not taken
+ * in. */
 bool peer_add_address(struct peer *p, const struct address *a, enum address_scope scope_of_source, bool proven);
 bool address_may_cross(const struct address *a, enum address_scope scope_of_link);
 

@@ -1,8 +1,9 @@
 /* route.c -- the way out of the house, and what passes through without stopping.
  *
  * route_hand_over is the only way out for messages, own or relayed: it keeps the limits of the next link. A relayed
- * frame is patched where it lies and copied once. What cannot go on is counted by reason, and its sender is told: a hint
- * that may trigger a retry, never an end. Broadcasts go to all links but their source, once, after their signature held.
+ * frame is patched where it lies and copied once. What cannot go on is counted by reason, and its sender is told: a
+ * hint that may trigger a retry, never an end. Broadcasts go to all links but their source, once, after their signature
+ * held.
  *
  *   NOTICE    0  16  dst: the sender of the message, who is told
  *            16   1  hop_limit

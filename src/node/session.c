@@ -3,7 +3,8 @@
  * Two nodes may dial each other at the same moment, and a restarted one may dial while its old link still looks alive.
  * Both ends then hold several links to one peer and must agree which one stays: the one of the newer process; of two by
  * the same dialler the newer, which only the dialler can tell; else the one dialled by the smaller id. The loser ends,
- * with all that is queued on it written, only when a frame has come over the winner. `peer->session` is the link in use.
+ * with all that is queued on it written, only when a frame has come over the winner. `peer->session` is the link in
+ * use.
  *
  *   ping   0  4  interval_ms: how often this end pings     pong   0  8  stamp_us, given back
  *          4  8  hash of the sender's table of adverts            8  8  hash of the table
@@ -246,8 +247,8 @@ static void compare_clock(struct session *s, uint64_t their_ms)
     s->peer->clock_told = true;
     peer_display(s->peer, name);
     uint64_t minutes = (apart_ms + 30000) / 60000;
-    node_note(n, "the clock of %s is %" PRIu64 " h %" PRIu64 " min %s ours: the times of its messages will look wrong", name,
-              minutes / 60, minutes % 60, their_ms > our_ms ? "ahead of" : "behind");
+    node_note(n, "the clock of %s is %" PRIu64 " h %" PRIu64 " min %s ours: the times of its messages will look wrong",
+              name, minutes / 60, minutes % 60, their_ms > our_ms ? "ahead of" : "behind");
 }
 
 int session_on_ping(struct session *s, struct slice body)
@@ -354,7 +355,8 @@ static void went_down(struct session *s, int reason)
 static void never_ready(struct session *s, int reason)
 {
     if (reason == MOTH_ECLONED && !s->node->topology.cloned)
-        node_note(s->node, "another node runs with this node's key (seen at %s): give each its own home folder", s->address);
+        node_note(s->node, "another node runs with this node's key (seen at %s): give each its own home folder",
+                  s->address);
     if (s->link->inbound) node_discard_from(s, reason);
     else node_discard(s->node, reason); /* whoever asked for it hears of it as an event */
 }
@@ -381,8 +383,11 @@ static void on_closed(void *owner, struct link *l, int reason)
     free(s);
 }
 
-const struct link_events session_events = {
-    .on_accept = on_accept, .on_ready = on_ready, .on_frame = on_frame, .on_drained = on_drained, .on_closed = on_closed};
+const struct link_events session_events = {.on_accept = on_accept,
+                                           .on_ready = on_ready,
+                                           .on_frame = on_frame,
+                                           .on_drained = on_drained,
+                                           .on_closed = on_closed};
 
 /* --- time --- */
 

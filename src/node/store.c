@@ -72,8 +72,10 @@ static void reservation_take(struct store *s, const struct reservation *r)
 {
     if (r->rc < 0) {
         if (!s->failing)
-            log_write(s->host, MOTH_LOG_ERROR, "cannot write the file \"%s\" in the home folder (%s): soon no new messages "
-                      "can be sent; free some space or make it writable", FILE_NAME, moth_error_text(r->rc));
+            log_write(s->host, MOTH_LOG_ERROR,
+                      "cannot write the file \"%s\" in the home folder (%s): soon no new messages "
+                      "can be sent; free some space or make it writable",
+                      FILE_NAME, moth_error_text(r->rc));
         s->failing = true;
         s->retry_us = s->host->now_us(s->host->context) + RETRY_US;
         return;

@@ -75,13 +75,16 @@ void store_raise_seq(struct store *s, uint64_t at_least); /* later numbers are a
 /* Raises ceilings that have come near. Returns when it wants to be called again, UINT64_MAX: after the next use. */
 uint64_t store_tick(struct store *s, uint64_t now_us);
 
-/* Mail. Puts a new message (allocated with outgoing_new, owned by the store from here on) at the end of its box. MOTH_EFULL. */
+/* Mail. Puts a new message (allocated with outgoing_new, owned by the store from here on) at the end of its box.
+ * MOTH_EFULL. */
 struct outgoing *outgoing_new(uint64_t id, struct peer *to, struct slice body);
 int store_put(struct store *s, struct outgoing *m);
 struct outgoing *store_find(const struct store *s, uint64_t id); /* NULL: unknown or ended */
 struct box *store_box(const struct store *s, const struct moth_id *to); /* NULL: nothing for them */
-void store_end(struct store *s, struct outgoing *m); /* remembers its end and frees it, and its box when it was the last */
-bool store_end_late(struct store *s, uint64_t id, const struct peer *from, uint64_t now_ms); /* expired becomes delivered */
+/* remembers its end and frees it, and its box when it was the last */
+void store_end(struct store *s, struct outgoing *m);
+/* expired becomes delivered */
+bool store_end_late(struct store *s, uint64_t id, const struct peer *from, uint64_t now_ms);
 bool store_ended(const struct store *s, uint64_t id, struct moth_sent *out); /* one of the last ends, without `name` */
 
 /* Delivered ids, a set for each source; light ones likewise. 0, MOTH_EDUPLICATE or MOTH_ETOO_OLD. */

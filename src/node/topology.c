@@ -1,9 +1,9 @@
 /* topology.c -- adverts in and out: how every node comes to know the whole map, and the router's only writer.
  *
- * Each origin signs its own list of neighbours and numbers it; newer replaces older. A new advert is flooded to every link
- * but the one it came from. On each link the adverts still to be sent are a set of bits, one for each origin, so a burst
- * of changes by one origin costs one advert there and no queue grows past the number of nodes. What was lost is found by
- * comparing: digests at the start of a link, and a hash of the table in every ping.
+ * Each origin signs its own list of neighbours and numbers it; newer replaces older. A new advert is flooded to every
+ * link but the one it came from. On each link the adverts still to be sent are a set of bits, one for each origin, so a
+ * burst of changes by one origin costs one advert there and no queue grows past the number of nodes. What was lost is
+ * found by comparing: digests at the start of a link, and a hash of the table in every ping.
  *
  *   NETWORK_UPDATE   0  4  age_s (not signed)      NETWORK_DIGEST   0   1  flags: 1 answer, no digest wanted back
  *                    4  n  the advert                               1  32  origin 16, seq 8, boot 8, for each advert
@@ -214,7 +214,8 @@ static void learn(struct moth_node *n, struct peer *p, const struct advert *a, e
         if (!peer_add_address(p, &a->addresses[i], scope, false)) node_discard(n, MOTH_EBAD_ADDRESS);
     if (!taken || !bucket_take(&n->notes, NOTES_PER_SECOND, NOTES_BURST, node_now_us(n))) return;
     peer_display(p, name);
-    node_note(n, "another node calls itself %s too; it shows as %s and gets no mail sent to %s", a->name, name, a->name);
+    node_note(n, "another node calls itself %s too; it shows as %s and gets no mail sent to %s", a->name, name,
+              a->name);
 }
 
 /* Puts an advert in its place in the table. One past its lifetime is kept, unrouted, for what its number says. */
@@ -316,7 +317,8 @@ static int check_advert(struct slice bytes, struct advert *out)
     return rc < 0 ? rc : advert_verify(bytes);
 }
 
-/* We are silent: the other process speaks for this id, and our table says so too, or it would never agree with others'. */
+/* We are silent: the other process speaks for this id, and our table says so too, or it would never agree with
+ * others'. */
 static int follow_clone(struct session *s, struct slice bytes, struct version theirs, uint32_t age_s, struct advert *a)
 {
     struct origin *own = find_origin(s->node, &s->node->identity.id);

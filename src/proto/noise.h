@@ -85,13 +85,14 @@ int noise_open(struct noise_cipher *c, struct slice in, uint8_t *out);
 /* One record: writes in.bytes (1 to NOISE_RECORD_MAX) + NOISE_RECORD_OVERHEAD bytes to `out`; returns that count. */
 size_t noise_record_seal(struct noise_cipher *c, struct slice in, uint8_t *out);
 
-/* Looks at the start of `wire`. 1: a record was opened in place, `*plain` points into `wire`, `*used` bytes are done with.
- * 0: `*used` (the whole record's bytes, or 2 while even the length is missing) are needed. MOTH_EMALFORMED: a length that
- * cannot be; MOTH_EFORGED. */
+/* Looks at the start of `wire`. 1: a record was opened in place, `*plain` points into `wire`, `*used` bytes are done
+ * with. 0: `*used` (the whole record's bytes, or 2 while even the length is missing) are needed. MOTH_EMALFORMED: a
+ * length that cannot be; MOTH_EFORGED. */
 int noise_record_next(struct noise_cipher *c, struct span wire, struct span *plain, size_t *used);
 
-/* The shared key of two static keys and one ephemeral, in the manner of Noise_K: the state after tokens e, es, ss, hashed
- * with `label`. The sender gives its secrets, the recipient its own; both get the same 32 bytes. MOTH_EFORGED: weak key. */
+/* The shared key of two static keys and one ephemeral, in the manner of Noise_K: the state after tokens e, es, ss,
+ * hashed with `label`. The sender gives its secrets, the recipient its own; both get the same 32 bytes. MOTH_EFORGED:
+ * weak key. */
 int noise_k_send_key(const char *label, const uint8_t static_secret[32], const uint8_t ephemeral_secret[32],
                      const uint8_t remote_static[32], uint8_t out[32]);
 int noise_k_receive_key(const char *label, const uint8_t static_secret[32], const uint8_t remote_ephemeral[32],

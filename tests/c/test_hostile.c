@@ -44,7 +44,8 @@ static size_t seal(struct kit *k, const struct moth_id *src, unsigned to, enum e
 {
     struct moth_node *n = kit_node(k, 0);
     const struct peer *p = peers_find(&n->peers, kit_id(k, to));
-    struct envelope head = {.hop_limit = hop_limit, .kind = (uint8_t)kind, .ttl_s = 60, .src = *src, .dst = p->id, .id = id};
+    struct envelope head = {
+        .hop_limit = hop_limit, .kind = (uint8_t)kind, .ttl_s = 60, .src = *src, .dst = p->id, .id = id};
     struct envelope_body body = {.encoding = ENCODING_TEXT, .type = slice_text("text"), .data = slice_text("crafted")};
     uint8_t plain[256];
     struct aead *key;
@@ -282,7 +283,8 @@ static void test_a_receipt_for_too_many_messages_is_refused(void **state)
     struct moth_node *n = kit_node(k, 0);
     const struct peer *p = peers_find(&n->peers, kit_id(k, 1));
     uint8_t plain[4096], frame[8192], data[257 * 9] = {0};
-    struct envelope head = {.hop_limit = 5, .kind = ENVELOPE_RECEIPT, .ttl_s = 60, .src = n->identity.id, .dst = p->id, .id = 9};
+    struct envelope head = {
+        .hop_limit = 5, .kind = ENVELOPE_RECEIPT, .ttl_s = 60, .src = n->identity.id, .dst = p->id, .id = 9};
     struct envelope_body body = {.type = slice_text("receipt"), .data = slice_of(data, sizeof data)};
     struct aead *key;
     (void)state;
@@ -337,10 +339,13 @@ static void test_receipts_for_people_out_of_reach_are_bounded(void **state)
     (void)state;
     for (uint32_t i = 0; i < people; i++) {
         push(k, FRAME_NETWORK_UPDATE, frame, invent(&who, i, 5, NULL, frame));
-        struct envelope head = {.hop_limit = 5, .kind = ENVELOPE_DATA, .ttl_s = 60, .src = who.id, .dst = hearer->identity.id, .id = 9};
+        struct envelope head = {
+            .hop_limit = 5, .kind = ENVELOPE_DATA, .ttl_s = 60, .src = who.id, .dst = hearer->identity.id, .id = 9};
         struct envelope_body body = {.encoding = ENCODING_TEXT, .type = slice_text("text"), .data = slice_text("hi")};
         crypto_x25519_public(ephemeral, head.epk);
-        assert_int_equal(noise_k_send_key("moth envelope 1", who.x25519_secret, ephemeral, hearer->identity.x25519_public, secret), 0);
+        assert_int_equal(
+            noise_k_send_key("moth envelope 1", who.x25519_secret, ephemeral, hearer->identity.x25519_public, secret),
+            0);
         struct aead *key = aead_new(secret);
         size_t bytes = envelope_body_encode(0, &body, plain);
         bytes = envelope_seal(&head, slice_of(plain, bytes), key, frame);

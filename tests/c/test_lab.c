@@ -1,5 +1,5 @@
-/* test_lab.c -- a hundred nodes on one imaginary wire: whatever happens to the network, in the end everyone's routes are
- * the truth, no queue has passed its limit, and it goes quiet. */
+/* test_lab.c -- a hundred nodes on one imaginary wire: whatever happens to the network, in the end everyone's routes
+ * are the truth, no queue has passed its limit, and it goes quiet. */
 #include "kit.h"
 
 #include <time.h>
@@ -174,7 +174,8 @@ static void test_mail_arrives_once_through_a_network_that_changes(void **state)
     kit_settle(k, nodes, 60 * SECOND);
     for (int i = 0; i < mails; i++) {
         char text[16];
-        unsigned from = chance(&dice, nodes), to = chance(&dice, nodes), a = chance(&dice, nodes), b = chance(&dice, nodes);
+        unsigned from = chance(&dice, nodes), to = chance(&dice, nodes), a = chance(&dice, nodes),
+                 b = chance(&dice, nodes);
         snprintf(text, sizeof text, "%d", i);
         assert_int_equal(kit_send(k, from, kit_id(k, to), text, NULL), 0);
         if (a != b && i % 4 == 0) lab_cut(k->lab, a, b, chance(&dice, 2));

@@ -480,7 +480,8 @@ static void test_spent_retries_end_a_message(void **state)
     uint64_t id;
     (void)state;
     lab_freeze(k->lab, 1, true); /* alive for two and a half seconds still */
-    assert_int_equal(moth_send(kit_node(k, 0), kit_id(k, 1), &payload, &(struct moth_send_options){.retries = 1}, &id), 0);
+    assert_int_equal(moth_send(kit_node(k, 0), kit_id(k, 1), &payload, &(struct moth_send_options){.retries = 1}, &id),
+                     0);
     lab_turn(k->lab, 0);
     lab_run(k->lab, 60 * SECOND);
     assert_int_equal(moth_message_get(kit_node(k, 0), id, &sent), 0);
@@ -508,7 +509,8 @@ static void test_bad_sends_are_refused_and_change_nothing(void **state)
     payload.type = "Not A Type";
     assert_int_equal(moth_send(n, kit_id(k, 1), &payload, NULL, &id), MOTH_EARGUMENT);
     payload.type = NULL;
-    assert_int_equal(moth_send(n, kit_id(k, 1), &payload, &(struct moth_send_options){.ttl_s = 2592001}, &id), MOTH_EARGUMENT);
+    assert_int_equal(moth_send(n, kit_id(k, 1), &payload, &(struct moth_send_options){.ttl_s = 2592001}, &id),
+                     MOTH_EARGUMENT);
     assert_int_equal(moth_connect(n, "nonsense"), MOTH_EBAD_ADDRESS);
     assert_int_equal(moth_connect(n, "10.0.0.1:0"), MOTH_EBAD_ADDRESS);
     assert_int_equal(kit_status(k, 0).mail, 0);
@@ -642,7 +644,8 @@ static void answer_everything(struct kit *k, unsigned machine, const struct moth
 {
     struct moth_payload payload = {.encoding = MOTH_TEXT, .data = "again", .bytes = 5};
     uint64_t id;
-    if (e->kind == MOTH_EVENT_MESSAGE && k->text_count < 200) moth_send(kit_node(k, machine), &e->peer, &payload, NULL, &id);
+    if (e->kind == MOTH_EVENT_MESSAGE && k->text_count < 200)
+        moth_send(kit_node(k, machine), &e->peer, &payload, NULL, &id);
     if (e->kind == MOTH_EVENT_LINK_DOWN) moth_connect(kit_node(k, machine), e->address);
 }
 

@@ -7,6 +7,7 @@
  * its connections. */
 #include "moth/loop.h"
 
+#include "base/crypto.h"
 #include "base/netkey.h"
 #include "options.h"
 #include "script/shell.h"
@@ -132,6 +133,9 @@ static int explain_listen(const struct options *o, int rc)
 static int explain_node(const struct options *o, int rc)
 {
     if (rc == MOTH_EBAD_NAME) return fail(STATUS_USAGE, "--name: %s", moth_error_text(rc));
+    if (rc == MOTH_EMALFORMED)
+        return fail(EXIT_FAILURE, "%s/identity or %s/reserve is damaged; put a copy back, or move both away for a new id",
+                    o->home, o->home);
     if (rc == MOTH_EIO) return fail(EXIT_FAILURE, "the home folder %s cannot be read or written", o->home);
     return explain_listen(o, rc);
 }
@@ -145,6 +149,7 @@ static int open_node(struct app *app)
     if (status != 0) return status;
     int rc = moth_node_open(&config, moth_loop_host(app->loop), moth_loop_transport(app->loop), on_event, app,
                             &app->node);
+    crypto_wipe(config.network_key, sizeof config.network_key);
     return rc < 0 ? explain_node(o, rc) : 0;
 }
 

@@ -8,7 +8,8 @@
 
 struct moth_loop;
 
-/* MOTH_EIN_USE: another process runs on this home; MOTH_EPERMISSION, MOTH_EIO: it cannot be made or written. */
+/* MOTH_EIN_USE: another process runs on this home; MOTH_EPERMISSION, MOTH_EIO: it cannot be made or written. SIGPIPE is
+ * ignored from then on, unless the program handles it: writing to a peer that is gone would end the process. */
 int moth_loop_open(const char *home, struct moth_loop **out);
 void moth_loop_close(struct moth_loop *loop); /* after moth_node_close; NULL is fine */
 
@@ -19,13 +20,13 @@ struct moth_transport *moth_loop_transport(struct moth_loop *loop);
 void moth_loop_on_log(struct moth_loop *loop, void (*log)(void *owner, enum moth_log_level level, const char *text),
                       void *owner);
 
-/* Runs until moth_loop_stop: `turn` is called at the end of each turn and returns the microsecond (host->now_us) at which it
- * wants to be called at the latest. moth_node_tick has this shape. */
+/* Runs until moth_loop_stop: `turn` is called at the end of each turn and returns the microsecond (host->now_us) at
+ * which it wants to be called at the latest. moth_node_tick has this shape. */
 void moth_loop_run(struct moth_loop *loop, uint64_t (*turn)(void *owner), void *owner);
 void moth_loop_stop(struct moth_loop *loop);
 
-/* Lines of standard input, without their ends, as they come; `line` NULL: the input ended. Lines above `max_bytes` end the input
- * with MOTH_ETOO_BIG in `rc`. `pause` holds the input back. */
+/* Lines of standard input, without their ends, as they come; `line` NULL: the input ended. Lines above `max_bytes` end
+ * the input with MOTH_ETOO_BIG in `rc`. `pause` holds the input back. */
 int moth_loop_read_lines(struct moth_loop *loop, size_t max_bytes,
                          void (*on_line)(void *owner, const char *line, size_t bytes, int rc), void *owner);
 void moth_loop_pause_lines(struct moth_loop *loop, bool pause);

@@ -48,7 +48,7 @@ int home_open(struct home *h, const char *path)
     h->path = mem_text(path);
     if ((rc = file_path(h, "lock", "", lock)) < 0) goto fail;
     h->lock_fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (h->lock_fd < 0) rc = error_from_errno();
+    if (h->lock_fd < 0) rc = errno == ENOENT ? MOTH_EIO : error_from_errno(); /* ENOENT: a link that leads nowhere */
     else if (flock(h->lock_fd, LOCK_EX | LOCK_NB) < 0) rc = errno == EWOULDBLOCK ? MOTH_EIN_USE : MOTH_EIO;
     if (rc == 0) return 0;
 fail:

@@ -1,7 +1,8 @@
 /* home.h -- the home folder: small files that are there whole or not at all, one process at a time.
  *
- * Writing goes to a temporary file, which is synced and renamed over the old one, and then the folder is synced: a crash at any
- * instant leaves the old content or the new. Files are 0600, the folder 0700. Blocking calls; see host.h for who may. */
+ * Writing goes to a temporary file, which is synced and renamed over the old one, and then the folder is synced: a
+ * crash at any instant leaves the old content or the new. Files are 0600, the folder 0700. Blocking calls; see host.h
+ * for who may. */
 #ifndef BASE_HOME_H
 #define BASE_HOME_H
 

@@ -1,8 +1,8 @@
 /* link.c -- from bytes to frames and back, see link.h.
  *
  * Inbound, records that lie whole in what the transport read are opened where they lie and their frames handed out in
- * place; only a record that is cut by the end of a read is gathered in `in`. Outbound, a frame that has begun is finished
- * before another queue may speak: `data_left` remembers how much of it is still to go. */
+ * place; only a record that is cut by the end of a read is gathered in `in`. Outbound, a frame that has begun is
+ * finished before another queue may speak: `data_left` remembers how much of it is still to go. */
 #include "net/link.h"
 
 #include "base/mem.h"
@@ -323,7 +323,8 @@ static int on_drained(void *owner, struct conn *c)
     return 0;
 }
 
-/* A dialled end that closes before its answer says most likely that the network keys differ: it may not say so itself. */
+/* A dialled end that closes before its answer says most likely that the network keys differ: it may not say so
+ * itself. */
 static int reason_of(const struct link *l, int reason)
 {
     return reason == MOTH_ECLOSED && l->state == LINK_HANDSHAKE && !l->inbound ? MOTH_EHUNG_UP : reason;
@@ -358,7 +359,8 @@ size_t link_unsent(const struct link *l)
 {
     struct span held = buf_span(&l->data);
     size_t count = 0;
-    for (size_t at = l->data_left; at < held.bytes; count++) at += FRAME_HEADER_BYTES + (size_t)get_uint(held.data + at, 3);
+    for (size_t at = l->data_left; at < held.bytes; count++)
+        at += FRAME_HEADER_BYTES + (size_t)get_uint(held.data + at, 3);
     return count;
 }
 
@@ -434,7 +436,8 @@ void link_flush(struct link *l)
 {
     struct links *all = l->all;
     const struct transport_ops *ops = all->transport->ops;
-    while (l->state == LINK_OPEN && !l->closing && ops->queued(l->conn) < WIRE_BYTES) {
+    if (l->closing) return;
+    while (l->state == LINK_OPEN && l->conn->open && ops->queued(l->conn) < WIRE_BYTES) {
         size_t n = seal_batch(l, all->scratch);
         if (n == 0) break;
         all->bytes_out += n;
@@ -458,8 +461,13 @@ void links_init(struct links *all, struct moth_transport *transport, const struc
                 const struct identity *identity, const uint8_t network_key[32], uint64_t boot,
                 const struct link_events *events, void *owner)
 {
-    *all = (struct links){.transport = transport, .host = host, .identity = identity, .boot = boot,
-                          .events = events, .owner = owner, .slow_bytes = 1u << 20};
+    *all = (struct links){.transport = transport,
+                          .host = host,
+                          .identity = identity,
+                          .boot = boot,
+                          .events = events,
+                          .owner = owner,
+                          .slow_bytes = 1u << 20};
     memcpy(all->network_key, network_key, 32);
     all->scratch = mem_new(BATCH_RECORDS * RECORD_WIRE_BYTES + NOISE_RECORD_MAX);
     transport->events = &transport_events;

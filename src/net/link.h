@@ -1,8 +1,9 @@
 /* link.h -- one neighbour: a version byte, a Noise handshake, then frames in sealed records over one connection.
  *
- * A `struct links` is all of a node's links on one transport. Frames to send are gathered as plain bytes, control frames
- * apart and first; link_flush seals them, up to 16 KiB a record, into one write at the end of the loop's turn. What the
- * connection has not yet taken stays plain here, so control frames overtake waiting messages up to the last moment.
+ * A `struct links` is all of a node's links on one transport. Frames to send are gathered as plain bytes, control
+ * frames apart and first; link_flush seals them, up to 16 KiB a record, into one write at the end of the loop's turn.
+ * What the connection has not yet taken stays plain here, so control frames overtake waiting messages up to the last
+ * moment.
  *
  *   dialler:   version | message 1                          message 3 | records ...
  *   listener:                      version | message 2                  records ...
@@ -39,19 +40,19 @@ struct link_events {
 };
 
 struct links {
-    struct moth_transport *transport;   /* borrowed */
-    const struct moth_host *host;       /* borrowed */
-    const struct identity *identity;    /* borrowed */
-    const struct link_events *events;   /* borrowed */
+    struct moth_transport *transport; /* borrowed */
+    const struct moth_host *host;     /* borrowed */
+    const struct identity *identity;  /* borrowed */
+    const struct link_events *events; /* borrowed */
     void *owner;
     uint8_t network_key[32];
     uint64_t boot;
     uint16_t listen_port;
-    size_t slow_bytes;                  /* a link is slow above this, until below a quarter of it */
-    struct link *first;                 /* all links, newest first */
-    struct link *dirty;                 /* those with something new to send */
+    size_t slow_bytes;  /* a link is slow above this, until below a quarter of it */
+    struct link *first; /* all links, newest first */
+    struct link *dirty; /* those with something new to send */
     size_t count;
-    uint8_t *scratch;                   /* owned: where records are sealed */
+    uint8_t *scratch; /* owned: where records are sealed */
     uint64_t bytes_in, bytes_out, frames_in, frames_out, handshakes;
 };
 
@@ -64,7 +65,7 @@ struct link {
     void *user;        /* the node's */
     enum link_state state;
     bool inbound, closing, dirty;
-    int finishing;     /* a reason: close once everything is written; 0: no */
+    int finishing; /* a reason: close once everything is written; 0: no */
     bool version_seen;
     bool slow;         /* the queue rose over slow_bytes and has not fallen below a quarter of it */
     uint64_t since_us; /* when this state began */
@@ -77,10 +78,10 @@ struct link {
     uint16_t listen_port;
     struct noise_handshake *handshake; /* owned; NULL once open */
     struct noise_cipher send, receive;
-    struct buf in;                     /* a cut record or handshake message */
+    struct buf in; /* a cut record or handshake message */
     struct frame_decoder frames;
-    struct buf control, data;          /* plain frames to send */
-    size_t data_left;                  /* bytes still to go of the data frame that has begun */
+    struct buf control, data; /* plain frames to send */
+    size_t data_left;         /* bytes still to go of the data frame that has begun */
 };
 
 void links_init(struct links *all, struct moth_transport *transport, const struct moth_host *host,
@@ -94,7 +95,8 @@ struct link *link_dial(struct links *all, const char *address, const struct moth
 /* Queues a frame whose body is `head` followed by `tail`. Limits are the caller's. */
 void link_send(struct link *l, enum frame_kind kind, struct slice head, struct slice tail);
 
-/* Seals and writes what is queued, as far as the connection takes it: on one link, or on all that have something new. */
+/* Seals and writes what is queued, as far as the connection takes it: on one link, or on all that have something
+ * new. */
 void link_flush(struct link *l);
 void links_flush(struct links *all);
 

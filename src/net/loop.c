@@ -1,8 +1,9 @@
 /* loop.c -- the real host: libuv's loop, the machine's clocks and randomness, the home folder (loop.h is its contract).
  *
- * A turn ends in the prepare phase, just before the loop would sleep: there the owner's `turn` runs, sends what the turn's
- * events gathered, and says when it wants to be woken. Standard input is read without making it non-blocking: a terminal is
- * opened anew by name, a pipe is a uv_pipe, and a plain file is read in chunks by the thread pool. */
+ * A turn ends in the prepare phase, just before the loop would sleep: there the owner's `turn` runs, sends what the
+ * turn's events gathered, and says when it wants to be woken. Standard input is left as it was found: a terminal is
+ * opened anew by name, a pipe becomes blocking again at the end, and a plain file is read in chunks by the thread
+ * pool. */
 #include "moth/loop.h"
 
 #include "base/home.h"
@@ -25,6 +26,7 @@
 struct input {
     struct frame_decoder lines;
     uv_stream_t *stream; /* owned by the loop until closed; NULL for a plain file */
+    int flags;           /* of a pipe, as it was found; -1: not a pipe */
     uv_fs_t read;
     uint8_t chunk[INPUT_CHUNK_BYTES];
     void (*on_line)(void *owner, const char *line, size_t bytes, int rc);
@@ -281,10 +283,15 @@ static int input_open_terminal(struct moth_loop *loop)
 
 static int input_open_pipe(struct moth_loop *loop)
 {
+    int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0) return MOTH_EIO;
     uv_pipe_t *pipe = mem_new(sizeof *pipe);
     uv_pipe_init(&loop->uv, pipe, 0);
     loop->input.stream = (uv_stream_t *)pipe;
-    return uv_error(uv_pipe_open(pipe, STDIN_FILENO));
+    loop->input.flags = fcntl(STDIN_FILENO, F_GETFL);
+    int rc = uv_pipe_open(pipe, fd);
+    if (rc < 0) close(fd);
+    return uv_error(rc);
 }
 
 int moth_loop_read_lines(struct moth_loop *loop, size_t max_bytes,
@@ -319,6 +326,13 @@ void moth_loop_pause_lines(struct moth_loop *loop, bool pause)
 
 /* --- opening and closing --- */
 
+/* libuv writes with write(2). */
+static void ignore_broken_pipes(void)
+{
+    struct sigaction now;
+    if (sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler == SIG_DFL) signal(SIGPIPE, SIG_IGN);
+}
+
 int moth_loop_open(const char *path, struct moth_loop **out)
 {
     struct moth_loop *loop = mem_new(sizeof *loop);
@@ -332,10 +346,17 @@ int moth_loop_open(const char *path, struct moth_loop **out)
         free(loop);
         return rc;
     }
+    ignore_broken_pipes();
+    loop->input.flags = -1;
     tcp_init(&loop->tcp, &loop->uv);
-    loop->host = (struct moth_host){.context = loop, .now_us = host_now_us, .wall_ms = host_wall_ms,
-                                    .random = host_random, .work = host_work, .file_write = host_file_write,
-                                    .file_read = host_file_read, .log = host_log};
+    loop->host = (struct moth_host){.context = loop,
+                                    .now_us = host_now_us,
+                                    .wall_ms = host_wall_ms,
+                                    .random = host_random,
+                                    .work = host_work,
+                                    .file_write = host_file_write,
+                                    .file_read = host_file_read,
+                                    .log = host_log};
     uv_async_init(&loop->uv, &loop->wake, on_wake);
     uv_timer_init(&loop->uv, &loop->timer);
     uv_prepare_init(&loop->uv, &loop->prepare);
@@ -354,19 +375,24 @@ static void free_handle(uv_handle_t *handle)
     free(handle);
 }
 
+static void input_close(struct input *in)
+{
+    if (in->stream) uv_close((uv_handle_t *)in->stream, free_handle);
+    else if (in->reading) uv_cancel((uv_req_t *)&in->read);
+    if (in->flags >= 0) fcntl(STDIN_FILENO, F_SETFL, in->flags);
+    in->paused = true; /* a read that ends now is not for anybody */
+}
+
 void moth_loop_close(struct moth_loop *loop)
 {
     if (!loop) return;
     tcp_stop(&loop->tcp);
-    if (loop->input.stream) uv_close((uv_handle_t *)loop->input.stream, free_handle);
+    input_close(&loop->input);
     for (int i = 0; i < SIGNAL_COUNT; i++) uv_close((uv_handle_t *)&loop->signals[i], NULL);
     uv_close((uv_handle_t *)&loop->wake, NULL);
     uv_close((uv_handle_t *)&loop->timer, NULL);
     uv_close((uv_handle_t *)&loop->prepare, NULL);
-    if (loop->input.reading && !loop->input.stream) uv_cancel((uv_req_t *)&loop->input.read);
-    loop->input.paused = true; /* a read that ends now is not for anybody */
-    uv_run(&loop->uv, UV_RUN_DEFAULT);
-    uv_loop_close(&loop->uv);
+    while (uv_loop_close(&loop->uv) == UV_EBUSY) uv_run(&loop->uv, UV_RUN_DEFAULT); /* an old stop ends a run early */
     if (loop->input.on) frame_decoder_fini(&loop->input.lines);
     tcp_fini(&loop->tcp);
     home_close(&loop->home);

@@ -1,12 +1,13 @@
 /* sim.c -- the imaginary wire of sim.h.
  *
- * A connection is a pair of ends. Bytes sent at one end lie in the other's inbox until they arrive; what lies there beyond
- * a window counts as queued at the sender, so a receiver that pauses is felt. Ends are freed when no event in the queue
- * points to them any more. */
+ * A connection is a pair of ends. Bytes sent at one end lie in the other's inbox until they arrive; what lies there
+ * beyond a window counts as queued at the sender, so a receiver that pauses is felt. Ends are freed when no event in
+ * the queue points to them any more. */
 #include "net/sim.h"
 
 #include "base/mem.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #define WINDOW_BYTES (256u << 10)
@@ -22,14 +23,15 @@ struct chunk {
 struct sim_conn {
     struct conn base; /* first */
     struct endpoint *at;
-    struct endpoint *other;  /* the machine at the far end, NULL until known */
-    struct sim_conn *peer;   /* NULL: it is gone */
+    struct endpoint *other; /* the machine at the far end, NULL until known */
+    struct sim_conn *peer;  /* NULL: it is gone */
     struct sim_conn *before, *after;
     struct chunk *inbox, **inbox_end;
     size_t inbox_bytes;
-    uint64_t last_us;        /* when the last chunk arrives: later ones never overtake */
-    int reason;              /* of its close, 0 while it lives */
-    unsigned held;           /* events that point here, and one while it lives */
+    uint64_t dialled_us;
+    uint64_t last_us;             /* when the last chunk, or the far end's close, arrives: later ones never overtake */
+    int reason;                   /* of its close, 0 while it lives */
+    unsigned held;                /* events that point here, and one while it lives */
     bool paused, was_full, ended; /* ended: the far end closed, known once the inbox is empty */
 };
 
@@ -37,9 +39,11 @@ struct endpoint {
     struct moth_transport base; /* first */
     struct sim *sim;
     unsigned index;
-    uint16_t port;  /* 0: not listening */
+    uint16_t port; /* 0: not listening */
     bool frozen;
     struct sim_conn *conns;
+    struct event *waiting; /* owned: what came due while it was frozen, in that order */
+    size_t waiting_count, waiting_capacity;
 };
 
 enum event_kind { EVENT_CALL, EVENT_OPEN, EVENT_ACCEPT, EVENT_BYTES, EVENT_DRAINED, EVENT_CLOSED };
@@ -82,9 +86,9 @@ uint64_t sim_random(struct sim *s)
 /* FNV-1a over 64-bit words and the bytes themselves. */
 static void trace(struct sim *s, const struct sim_conn *c, const struct chunk *chunk)
 {
-    uint64_t words[3] = {s->now_us, c->at->index, chunk->bytes};
+    uint64_t words[4] = {s->now_us, c->other->index, c->at->index, chunk->bytes};
     uint64_t h = s->hash;
-    for (unsigned i = 0; i < 3; i++) h = (h ^ words[i]) * 0x100000001b3u;
+    for (unsigned i = 0; i < 4; i++) h = (h ^ words[i]) * 0x100000001b3u;
     for (size_t i = 0; i < chunk->bytes; i++) h = (h ^ chunk->data[i]) * 0x100000001b3u;
     s->hash = h;
     s->bytes += chunk->bytes;
@@ -191,17 +195,25 @@ static void conn_leave(struct sim_conn *c)
     peer->peer = NULL;
     peer->ended = true;
     uint64_t at_us = arrival_us(c->at->sim, c->at->index, peer->at->index);
-    push_conn(peer, EVENT_BYTES, at_us > peer->last_us ? at_us : peer->last_us);
+    if (at_us > peer->last_us) peer->last_us = at_us;
+    push_conn(peer, EVENT_BYTES, peer->last_us);
     c->peer = NULL;
 }
 
 static void sim_close(struct conn *base, int reason)
 {
     struct sim_conn *c = conn_of(base);
+    assert(reason < 0);
     if (c->reason != 0) return;
     c->reason = reason;
+    c->base.open = false;
     push_conn(c, EVENT_CLOSED, c->at->sim->now_us);
     conn_leave(c);
+}
+
+static void look_again(struct sim_conn *c)
+{
+    push_conn(c, EVENT_BYTES, c->at->sim->now_us);
 }
 
 static void settle(struct sim_conn *c, int rc)
@@ -237,7 +249,7 @@ static void sim_pause(struct conn *base, bool pause)
     struct sim_conn *c = conn_of(base);
     if (c->reason != 0 || c->paused == pause) return;
     c->paused = pause;
-    if (!pause) push_conn(c, EVENT_BYTES, c->at->sim->now_us);
+    if (!pause) look_again(c);
 }
 
 static int sim_listen(struct moth_transport *t, const char *address, struct address *bound)
@@ -267,8 +279,8 @@ static struct conn *sim_dial(struct moth_transport *t, const char *address, void
     struct sim_conn *c = conn_new(e, to, false);
     c->base.user = user;
     c->base.remote = a;
+    c->dialled_us = e->sim->now_us;
     if (!to) sim_close(&c->base, rc < 0 ? rc : MOTH_EUNREACHABLE);
-    else if (is_silent(c)) push_conn(c, EVENT_ACCEPT, e->sim->now_us + DIAL_TIMEOUT_US);
     else push_conn(c, EVENT_ACCEPT, arrival_us(e->sim, e->index, to->index));
     return &c->base;
 }
@@ -280,6 +292,10 @@ static void do_accept(struct sim_conn *c)
     struct sim *s = c->at->sim;
     const struct way *w = way_between(s, c->at->index, c->other->index);
     if (c->reason != 0) return;
+    if (w->silent && s->now_us < c->dialled_us + DIAL_TIMEOUT_US) {
+        push_conn(c, EVENT_ACCEPT, c->dialled_us + DIAL_TIMEOUT_US);
+        return;
+    }
     if (w->cut || w->silent || c->other->port != c->base.remote.port) {
         sim_close(&c->base, w->silent ? MOTH_ETIMEOUT : w->cut ? MOTH_EUNREACHABLE : MOTH_EREFUSED);
         return;
@@ -298,6 +314,7 @@ static void do_open(struct sim_conn *c)
     if (c->reason != 0) return;
     c->base.open = true;
     settle(c, t->events->on_open(t->owner, &c->base));
+    look_again(c);
 }
 
 static void tell_drained(struct sim_conn *sender)
@@ -311,8 +328,8 @@ static void do_bytes(struct sim_conn *c)
 {
     struct moth_transport *t = c->base.transport;
     struct sim *s = c->at->sim;
-    if (c->at->frozen || c->paused || is_silent(c)) return; /* thawing, going on and joining come back here */
-    while (c->base.open && c->reason == 0 && !c->paused && c->inbox && c->inbox->at_us <= s->now_us) {
+    if (!c->base.open || c->paused || is_silent(c)) return; /* opening, going on and joining come back here */
+    while (c->reason == 0 && !c->paused && c->inbox && c->inbox->at_us <= s->now_us) {
         struct chunk *chunk = c->inbox;
         c->inbox = chunk->next;
         if (!c->inbox) c->inbox_end = &c->inbox;
@@ -322,7 +339,7 @@ static void do_bytes(struct sim_conn *c)
         free(chunk);
         tell_drained(c->peer);
     }
-    if (c->ended && !c->inbox && c->reason == 0) sim_close(&c->base, MOTH_ECLOSED);
+    if (c->reason == 0 && c->ended && !c->inbox && c->last_us <= s->now_us) sim_close(&c->base, MOTH_ECLOSED);
 }
 
 static void do_closed(struct sim_conn *c)
@@ -337,19 +354,21 @@ static void do_drained(struct sim_conn *c)
     if (c->reason == 0) settle(c, t->events->on_drained(t->owner, &c->base));
 }
 
-/* Events of a frozen machine wait: bytes are looked for again when it thaws, the rest is put off a little. */
+/* What comes due for a frozen machine waits until it thaws. */
 static bool put_off(struct sim *s, const struct event *e)
 {
-    if (!s->endpoints[e->index].frozen || e->kind == EVENT_BYTES || e->kind == EVENT_ACCEPT) return false;
-    struct event later = *e;
-    later.at_us = s->now_us + 10000;
-    push(s, later);
+    struct endpoint *at = &s->endpoints[e->index];
+    if (!at->frozen) return false;
+    if (at->waiting_count == at->waiting_capacity) {
+        at->waiting_capacity = at->waiting_capacity ? at->waiting_capacity * 2 : 16;
+        at->waiting = mem_resize(at->waiting, at->waiting_capacity, sizeof *at->waiting);
+    }
+    at->waiting[at->waiting_count++] = *e;
     return true;
 }
 
-static void run(struct sim *s, const struct event *e)
+static void run(const struct event *e)
 {
-    if (put_off(s, e)) return;
     switch (e->kind) {
     case EVENT_CALL: e->fn(e->argument, e->number); return;
     case EVENT_OPEN: do_open(e->conn); break;
@@ -363,15 +382,16 @@ static void run(struct sim *s, const struct event *e)
 
 bool sim_step(struct sim *s, uint64_t until_us, unsigned *touched)
 {
-    if (s->heap_count == 0 || s->heap[0].at_us > until_us) {
-        if (s->now_us < until_us) s->now_us = until_us;
-        return false;
+    while (s->heap_count > 0 && s->heap[0].at_us <= until_us) {
+        struct event e = pop(s);
+        if (e.at_us > s->now_us) s->now_us = e.at_us;
+        if (put_off(s, &e)) continue;
+        run(&e);
+        *touched = e.index;
+        return true;
     }
-    struct event e = pop(s);
-    if (e.at_us > s->now_us) s->now_us = e.at_us;
-    run(s, &e);
-    *touched = e.index;
-    return true;
+    if (s->now_us < until_us) s->now_us = until_us;
+    return false;
 }
 
 /* --- what the experimenter does --- */
@@ -384,11 +404,6 @@ static void each_conn(struct endpoint *e, const struct endpoint *other, void (*a
     }
 }
 
-static void look_again(struct sim_conn *c)
-{
-    push_conn(c, EVENT_BYTES, c->at->sim->now_us);
-}
-
 static void break_off(struct sim_conn *c)
 {
     sim_close(&c->base, MOTH_ECLOSED);
@@ -398,13 +413,19 @@ void sim_reset(struct sim *s, unsigned index)
 {
     each_conn(&s->endpoints[index], NULL, break_off);
     s->endpoints[index].port = 0;
-    s->endpoints[index].frozen = false;
+    sim_freeze(s, index, false);
 }
 
 void sim_freeze(struct sim *s, unsigned index, bool frozen)
 {
-    s->endpoints[index].frozen = frozen;
-    if (!frozen) each_conn(&s->endpoints[index], NULL, look_again);
+    struct endpoint *e = &s->endpoints[index];
+    e->frozen = frozen;
+    if (frozen) return;
+    for (size_t i = 0; i < e->waiting_count; i++) {
+        e->waiting[i].at_us = s->now_us;
+        push(s, e->waiting[i]);
+    }
+    e->waiting_count = 0;
 }
 
 void sim_latency(struct sim *s, unsigned a, unsigned b, uint32_t latency_us, uint32_t jitter_us)
@@ -432,11 +453,15 @@ void sim_join(struct sim *s, unsigned a, unsigned b)
     each_conn(&s->endpoints[b], &s->endpoints[a], look_again);
 }
 
-void sim_call(struct sim *s, unsigned index, uint64_t at_us, void (*fn)(void *argument, uint64_t number), void *argument,
-              uint64_t number)
+void sim_call(struct sim *s, unsigned index, uint64_t at_us, void (*fn)(void *argument, uint64_t number),
+              void *argument, uint64_t number)
 {
-    push(s, (struct event){.at_us = at_us > s->now_us ? at_us : s->now_us, .kind = EVENT_CALL, .index = index, .fn = fn,
-                           .argument = argument, .number = number});
+    push(s, (struct event){.at_us = at_us > s->now_us ? at_us : s->now_us,
+                           .kind = EVENT_CALL,
+                           .index = index,
+                           .fn = fn,
+                           .argument = argument,
+                           .number = number});
 }
 
 /* --- making it --- */
@@ -469,15 +494,15 @@ struct sim *sim_new(uint64_t seed, unsigned endpoints_max)
 void sim_free(struct sim *s)
 {
     if (!s) return;
+    for (unsigned i = 0; i < s->count; i++) sim_freeze(s, i, false);
     while (s->heap_count > 0) {
         struct event e = pop(s);
         if (e.conn) conn_release(e.conn);
     }
-    for (unsigned i = 0; i < s->count; i++)
-        for (struct sim_conn *c = s->endpoints[i].conns, *after; c; c = after) {
-            after = c->after;
-            conn_release(c);
-        }
+    for (unsigned i = 0; i < s->count; i++) {
+        each_conn(&s->endpoints[i], NULL, conn_release);
+        free(s->endpoints[i].waiting);
+    }
     free(s->heap);
     free(s->ways);
     free(s->endpoints);

@@ -1,8 +1,8 @@
 /* tcp.c -- the transport over TCP and libuv (with loop.c the only place that knows uv).
  *
- * A send goes to the kernel at once; only what the kernel does not take is copied and left to uv_write. All connections read
- * into one buffer, which the receiver empties before it returns: an idle connection owns no buffers. Nagle is off, for the
- * link above gathers. Handles are freed in their close callback and nowhere else. */
+ * A send goes to the kernel at once; only what the kernel does not take is copied and left to uv_write. All connections
+ * read into one buffer, which the receiver empties before it returns: an idle connection owns no buffers. Nagle is off,
+ * for the link above gathers. Handles are freed in their close callback and nowhere else. */
 #include "net/uv_private.h"
 
 #include "base/mem.h"
@@ -27,7 +27,9 @@ struct tcp_conn {
 struct dial {
     uv_getaddrinfo_t lookup;
     uv_connect_t connect;
-    struct tcp_conn *conn; /* borrowed: `held` keeps it */
+    struct tcp_conn *conn;  /* borrowed: `held` keeps it */
+    struct addrinfo *found; /* owned */
+    struct addrinfo *next;  /* of those found, the first not yet tried; borrowed */
 };
 
 struct pending_write {
@@ -44,11 +46,20 @@ int uv_error(int status)
     case UV_ECONNREFUSED: return MOTH_EREFUSED;
     case UV_ETIMEDOUT: return MOTH_ETIMEOUT;
     case UV_EADDRINUSE: return MOTH_EIN_USE;
-    case UV_EACCES: case UV_EPERM: return MOTH_EPERMISSION;
-    case UV_ENETUNREACH: case UV_EHOSTUNREACH: case UV_EADDRNOTAVAIL: return MOTH_EUNREACHABLE;
-    case UV_EOF: case UV_ECONNRESET: case UV_EPIPE: case UV_ECONNABORTED: return MOTH_ECLOSED;
-    case UV_EAI_NONAME: case UV_EAI_NODATA: case UV_EAI_FAMILY: return MOTH_ENOT_FOUND;
-    case UV_EINVAL: case UV_EAFNOSUPPORT: return MOTH_EBAD_ADDRESS;
+    case UV_EACCES:
+    case UV_EPERM: return MOTH_EPERMISSION;
+    case UV_ENETUNREACH:
+    case UV_EHOSTUNREACH:
+    case UV_EADDRNOTAVAIL: return MOTH_EUNREACHABLE;
+    case UV_EOF:
+    case UV_ECONNRESET:
+    case UV_EPIPE:
+    case UV_ECONNABORTED: return MOTH_ECLOSED;
+    case UV_EAI_NONAME:
+    case UV_EAI_NODATA:
+    case UV_EAI_FAMILY: return MOTH_ENOT_FOUND;
+    case UV_EINVAL:
+    case UV_EAFNOSUPPORT: return MOTH_EBAD_ADDRESS;
     default: return MOTH_EIO;
     }
 }
@@ -99,9 +110,11 @@ static void on_handle_closed(uv_handle_t *handle)
 static void tcp_close(struct conn *base, int reason)
 {
     struct tcp_conn *c = tcp_of(base);
+    assert(reason < 0);
     if (c->reason != 0) return;
     c->reason = reason;
-    uv_close((uv_handle_t *)&c->handle, on_handle_closed);
+    c->base.open = false;
+    if (!uv_is_closing((uv_handle_t *)&c->handle)) uv_close((uv_handle_t *)&c->handle, on_handle_closed);
 }
 
 /* Closes when a callback of the owner returned an error. */
@@ -183,27 +196,60 @@ static void on_connection(uv_stream_t *listener, int status)
     else conn_opened(c);
 }
 
-static void on_connected(uv_connect_t *request, int status)
+static void dial_end(struct dial *dial, int status)
 {
-    struct dial *dial = request->data;
     struct tcp_conn *c = dial->conn;
+    uv_freeaddrinfo(dial->found);
     free(dial);
     if (status < 0) tcp_close(&c->base, uv_error(status));
     else if (c->reason == 0) conn_opened(c);
     conn_release(c);
 }
 
-static void on_looked_up(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
+static void dial_next(struct dial *dial);
+
+/* A socket that failed to connect is of no further use: the next address gets a fresh one. */
+static void on_given_up(uv_handle_t *handle)
+{
+    struct dial *dial = handle->data;
+    struct tcp_conn *c = dial->conn;
+    uv_tcp_init(handle->loop, &c->handle);
+    c->handle.data = c;
+    if (c->reason == 0) {
+        dial_next(dial);
+    } else {
+        uv_close((uv_handle_t *)&c->handle, on_handle_closed);
+        dial_end(dial, UV_ECANCELED);
+    }
+}
+
+static void on_connected(uv_connect_t *request, int status)
 {
     struct dial *dial = request->data;
     struct tcp_conn *c = dial->conn;
-    int rc = status < 0 ? status : c->reason != 0 ? UV_ECANCELED : 0;
-    if (rc == 0) rc = uv_tcp_connect(&dial->connect, &c->handle, found->ai_addr, on_connected);
-    uv_freeaddrinfo(found);
-    if (rc == 0) return;
-    free(dial);
-    tcp_close(&c->base, uv_error(rc));
-    conn_release(c);
+    if (status == 0 || c->reason != 0 || !dial->next) {
+        dial_end(dial, status);
+    } else {
+        c->handle.data = dial;
+        uv_close((uv_handle_t *)&c->handle, on_given_up);
+    }
+}
+
+static void dial_next(struct dial *dial)
+{
+    const struct addrinfo *at = dial->next;
+    dial->next = at->ai_next;
+    int rc = uv_tcp_connect(&dial->connect, &dial->conn->handle, at->ai_addr, on_connected);
+    if (rc < 0) on_connected(&dial->connect, rc);
+}
+
+/* "localhost" is often two addresses of which one listens. */
+static void on_looked_up(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
+{
+    struct dial *dial = request->data;
+    dial->found = dial->next = found;
+    if (status == 0 && dial->conn->reason == 0) dial_next(dial);
+    else dial_end(dial, status < 0 ? status : UV_ECANCELED);
 }
 
 static struct conn *tcp_dial(struct moth_transport *base, const char *address, void *user)
@@ -297,6 +343,12 @@ static void free_handle(uv_handle_t *handle)
     free(handle);
 }
 
+static void stop_listening(struct tcp_transport *t)
+{
+    if (t->listener) uv_close((uv_handle_t *)t->listener, free_handle);
+    t->listener = NULL;
+}
+
 static int bound_address(const uv_tcp_t *listener, struct address *out)
 {
     struct sockaddr_storage name;
@@ -332,6 +384,7 @@ static int tcp_listen(struct moth_transport *base, const char *address, struct a
     uv_getaddrinfo_t lookup;
     int rc = host_port_parse(address, host, &port);
     if (rc < 0) return rc;
+    stop_listening(t);
     snprintf(service, sizeof service, "%u", port);
     rc = uv_getaddrinfo(t->loop, &lookup, NULL, host, service, &hints);
     if (rc < 0) return uv_error(rc);
@@ -357,8 +410,7 @@ void tcp_init(struct tcp_transport *t, uv_loop_t *loop)
 
 void tcp_stop(struct tcp_transport *t)
 {
-    if (t->listener) uv_close((uv_handle_t *)t->listener, free_handle);
-    t->listener = NULL;
+    stop_listening(t);
     for (struct tcp_conn *c = t->conns; c; c = c->after) tcp_close(&c->base, MOTH_ESHUTDOWN);
 }
 

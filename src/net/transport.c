@@ -18,7 +18,7 @@ static int port_parse(const char *text, uint16_t *port)
 static bool host_is_plain(const char *host, size_t bytes, bool bracketed)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
-    if (bytes == 0 || bytes >= HOST_TEXT_BYTES) return false;
+    if (bytes == 0 || bytes >= HOST_TEXT_BYTES || (bracketed && !memchr(host, ':', bytes))) return false;
     for (size_t i = 0; i < bytes; i++)
         if (!strchr(allowed, host[i]) && !(bracketed && (host[i] == ':' || host[i] == '%'))) return false;
     return true;

@@ -1,8 +1,9 @@
 /* transport.h -- the contract between a link and whatever carries its bytes: TCP or the imaginary wire.
  *
- * Down: listen, dial, send, pause, close. Up: open, bytes, drained, closed. A connection ends in exactly one on_closed, whoever
- * ended it; until then the struct conn is valid, after it gone. No callback closes its own caller: it returns an error and
- * the transport closes. transport_close may be called at any time; on_closed follows later, never inside the call. */
+ * Down: listen, dial, send, pause, close. Up: open, bytes, drained, closed. A connection ends in exactly one on_closed,
+ * whoever ended it; until then the struct conn is valid, after it gone. No callback closes its own caller: it returns
+ * an error and the transport closes. transport_close may be called at any time; on_closed follows later, never inside
+ * the call. */
 #ifndef NET_TRANSPORT_H
 #define NET_TRANSPORT_H
 
@@ -10,15 +11,17 @@
 
 struct moth_transport;
 
-struct conn { /* the part that all transports share; each puts it first in its own struct */
+struct conn {                         /* the part that all transports share; each puts it first in its own struct */
     struct moth_transport *transport; /* borrowed */
     void *user;                       /* the link's; set by dial or by on_open */
     struct address remote;            /* family 0 until open */
-    bool inbound, open;
+    bool inbound;
+    bool open; /* from on_open until it begins to close, for whatever reason */
 };
 
 struct transport_events {
-    /* An inbound connection was accepted or a dial succeeded. The receiver of an inbound one sets c->user. An error closes. */
+    /* An inbound connection was accepted or a dial succeeded. The receiver of an inbound one sets c->user. An error
+     * closes. */
     int (*on_open)(void *owner, struct conn *c);
 
     /* Bytes came. Borrowed until return, and may be overwritten by the receiver. An error closes with that reason. */
@@ -27,14 +30,16 @@ struct transport_events {
     /* Some of what was queued has gone, and TRANSPORT_LOW_BYTES or less are left. An error closes. */
     int (*on_drained)(void *owner, struct conn *c);
 
-    /* The end: MOTH_ECLOSED and friends from the other side, an error from one of the above, or the reason given to close. */
+    /* The end: MOTH_ECLOSED and friends from the other side, an error from one of the above, or the reason given to
+     * close. */
     void (*on_closed)(void *owner, struct conn *c, int reason);
 };
 
 #define TRANSPORT_LOW_BYTES (64u << 10)
 
 struct transport_ops {
-    /* Listens on "HOST:PORT"; where to goes to `*bound`. MOTH_EBAD_ADDRESS, MOTH_EIN_USE, MOTH_EPERMISSION, MOTH_EIO. */
+    /* Listens on "HOST:PORT" instead of where it did; where to goes to `*bound`. MOTH_EBAD_ADDRESS, MOTH_ENOT_FOUND,
+     * MOTH_EIN_USE, MOTH_EPERMISSION, MOTH_EIO. */
     int (*listen)(struct moth_transport *t, const char *address, struct address *bound);
 
     /* Starts a connection; names are resolved. Failure comes as on_closed. */

@@ -185,6 +185,25 @@ static void test_the_home_is_private_to_its_owner(void **state)
     closedir(folder);
 }
 
+static void test_a_damaged_identity_is_named_and_left_alone(void **state)
+{
+    (void)state;
+    char path[1024], text[8] = {0};
+    struct process *first = process_node("ana", NULL, NULL);
+    process_quit(first);
+    snprintf(path, sizeof path, "%s/identity", process_home(first));
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_int_equal(fputs("junk", f) >= 0 && fclose(f) == 0, 1);
+    struct process *second = PROCESS_START("ana", "--home", process_home(first), "--listen", "127.0.0.1:0");
+    expect_refused(second, "identity", 1);
+    f = fopen(path, "r");
+    assert_non_null(f);
+    assert_non_null(fgets(text, sizeof text, f));
+    fclose(f);
+    assert_string_equal(text, "junk");
+}
+
 static void test_the_id_stays_over_restarts(void **state)
 {
     (void)state;
@@ -346,6 +365,7 @@ int main(void)
         PROCESS_TEST(test_a_node_that_does_not_listen_can_dial),
         PROCESS_TEST(test_connecting_to_oneself_is_refused_with_a_sentence),
         PROCESS_TEST(test_a_second_process_on_one_home_is_refused),
+        PROCESS_TEST(test_a_damaged_identity_is_named_and_left_alone),
         PROCESS_TEST(test_the_home_is_private_to_its_owner),
         PROCESS_TEST(test_the_id_stays_over_restarts),
         PROCESS_TEST(test_two_homes_are_two_nodes),

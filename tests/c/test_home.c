@@ -1,0 +1,597 @@
+/* test_home.c -- the home folder: made and locked, files whole or not at all, and everything that is refused.
+ *
+ * What only another process or another user can show is done in a forked child, which answers with its exit status. */
+#include "base/home.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PATH_BYTES 256
+#define NOBODY 65534
+
+static char folder[PATH_BYTES]; /* this test's own, gone after it */
+
+static int set_up(void **state)
+{
+    (void)state;
+    strcpy(folder, "/tmp/moth-test-XXXXXX");
+    return mkdtemp(folder) && chmod(folder, 0755) == 0 ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    char command[PATH_BYTES + 16];
+    (void)state;
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    return system(command);
+}
+
+static const char *path_of(const char *name)
+{
+    static char path[2 * PATH_BYTES];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+static unsigned mode_of(const char *path)
+{
+    struct stat s;
+    assert_int_equal(lstat(path, &s), 0);
+    return s.st_mode & 07777;
+}
+
+static void must_open(struct home *h)
+{
+    assert_int_equal(home_open(h, path_of("home")), 0);
+}
+
+static void must_write(const struct home *h, const char *name, const char *text)
+{
+    assert_int_equal(home_write(h, name, slice_text(text)), 0);
+}
+
+static void assert_holds(const struct home *h, const char *name, const char *text)
+{
+    char data[64];
+    size_t bytes = 0;
+    assert_int_equal(home_read(h, name, data, sizeof data, &bytes), 0);
+    assert_int_equal(bytes, strlen(text));
+    assert_memory_equal(data, text, bytes);
+}
+
+static int count_entries(const char *path)
+{
+    DIR *d = opendir(path);
+    int count = 0;
+    assert_non_null(d);
+    for (const struct dirent *e; (e = readdir(d));) count += e->d_name[0] != '.';
+    closedir(d);
+    return count;
+}
+
+/* Runs `act` in a child and returns what it returned, as an exit status: the absolute value of an error. */
+static int in_child(int (*act)(void))
+{
+    int status;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) _exit(-act());
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return -WEXITSTATUS(status);
+}
+
+/* --- opening --- */
+
+static void test_home_makes_the_folder_and_its_parents_for_the_owner_only(void **state)
+{
+    struct home h;
+    (void)state;
+    assert_int_equal(home_open(&h, path_of("a/b/c")), 0);
+    assert_int_equal(mode_of(path_of("a")), 0700);
+    assert_int_equal(mode_of(path_of("a/b/c")), 0700);
+    assert_int_equal(mode_of(path_of("a/b/c/lock")), 0600);
+    home_close(&h);
+}
+
+static void test_home_opens_a_folder_that_is_there_with_what_it_holds(void **state)
+{
+    struct home h;
+    (void)state;
+    must_open(&h);
+    must_write(&h, "kept", "still here");
+    home_close(&h);
+    must_open(&h);
+    assert_holds(&h, "kept", "still here");
+    home_close(&h);
+}
+
+static void test_home_takes_a_path_that_ends_in_a_slash(void **state)
+{
+    struct home h;
+    (void)state;
+    assert_int_equal(home_open(&h, path_of("home//")), 0);
+    must_write(&h, "kept", "x");
+    assert_holds(&h, "kept", "x");
+    home_close(&h);
+}
+
+static void test_home_refuses_a_second_opening_in_the_same_process(void **state)
+{
+    struct home h, second;
+    (void)state;
+    must_open(&h);
+    assert_int_equal(home_open(&second, path_of("home")), MOTH_EIN_USE);
+    home_close(&h);
+}
+
+static int open_home(void)
+{
+    struct home h;
+    int rc = home_open(&h, path_of("home"));
+    if (rc == 0) home_close(&h);
+    return rc;
+}
+
+static void test_home_refuses_another_process_until_it_is_closed(void **state)
+{
+    struct home h;
+    (void)state;
+    must_open(&h);
+    assert_int_equal(in_child(open_home), MOTH_EIN_USE);
+    home_close(&h);
+    assert_int_equal(in_child(open_home), 0);
+}
+
+static int hold_home(void)
+{
+    struct home h;
+    return home_open(&h, path_of("home")); /* and is gone without closing it */
+}
+
+static void test_home_is_free_again_when_its_process_is_gone(void **state)
+{
+    struct home h;
+    (void)state;
+    assert_int_equal(in_child(hold_home), 0);
+    must_open(&h);
+    home_close(&h);
+}
+
+static void test_home_refuses_a_path_that_is_a_file(void **state)
+{
+    struct home h;
+    (void)state;
+    must_open(&h);
+    must_write(&h, "file", "x");
+    home_close(&h);
+    assert_int_equal(home_open(&h, path_of("home/file")), MOTH_EIO);
+    assert_int_equal(home_open(&h, path_of("home/file/below")), MOTH_EIO);
+}
+
+static void test_home_refuses_an_empty_path(void **state)
+{
+    struct home h;
+    (void)state;
+    assert_int_equal(home_open(&h, ""), MOTH_EIO);
+}
+
+static void test_home_refuses_a_path_longer_than_the_system_takes(void **state)
+{
+    static char path[PATH_MAX + 1];
+    struct home h;
+    (void)state;
+    memset(path, '/', PATH_MAX);
+    assert_int_equal(home_open(&h, path), MOTH_EIO);
+    path[PATH_MAX - 2] = '\0'; /* fits, but with "/lock" it does not */
+    assert_int_equal(home_open(&h, path), MOTH_EIO);
+}
+
+static void test_home_refuses_a_symlink_that_leads_nowhere(void **state)
+{
+    struct home h;
+    (void)state;
+    assert_int_equal(symlink("nowhere", path_of("home")), 0);
+    assert_int_equal(home_open(&h, path_of("home")), MOTH_EIO);
+}
+
+static void test_home_refuses_a_lock_that_is_a_symlink(void **state)
+{
+    struct home h;
+    (void)state;
+    assert_int_equal(mkdir(path_of("home"), 0700), 0);
+    assert_int_equal(symlink("elsewhere", path_of("home/lock")), 0);
+    assert_int_equal(home_open(&h, path_of("home")), MOTH_EIO);
+    assert_int_not_equal(access(path_of("home/elsewhere"), F_OK), 0);
+}
+
+/* Somebody without rights here, whoever runs the tests. */
+static int become_nobody(void)
+{
+    return geteuid() != 0 || (setgid(NOBODY) == 0 && setuid(NOBODY) == 0) ? 0 : MOTH_ERROR_COUNT;
+}
+
+static int open_as_nobody(void)
+{
+    int rc = become_nobody();
+    return rc < 0 ? rc : open_home();
+}
+
+static void test_home_refuses_a_place_where_nothing_may_be_made(void **state)
+{
+    (void)state;
+    assert_int_equal(chmod(folder, 0555), 0);
+    assert_int_equal(in_child(open_as_nobody), MOTH_EPERMISSION);
+    assert_int_equal(chmod(folder, 0755), 0);
+}
+
+static void test_home_refuses_a_folder_that_may_not_be_entered(void **state)
+{
+    (void)state;
+    assert_int_equal(mkdir(path_of("home"), 0), 0);
+    assert_int_equal(in_child(open_as_nobody), MOTH_EPERMISSION);
+}
+
+/* --- writing --- */
+
+static void test_home_writes_files_for_the_owner_only(void **state)
+{
+    struct home h;
+    (void)state;
+    must_open(&h);
+    mode_t old = umask(0);
+    must_write(&h, "secret", "x");
+    umask(old);
+    assert_int_equal(mode_of(path_of("home/secret")), 0600);
+    home_close(&h);
+}
+
+static void test_home_narrows_the_rights_of_a_file_it_replaces(void **state)
+{
+    struct home h;
+    (void)state;
+    must_open(&h);
+    must_write(&h, "secret", "old");
+    assert_int_equal(chmod(path_of("home/secret"), 0644), 0);
+    must_write(&h, "secret", "new");
+    assert_int_equal(mode_of(path_of("home/secret")), 0600);
+    home_close(&h);
+}
+
+static void test_home_replaces_a_file_whole_by_a_shorter_one(void **state)
+{
+    struct home h;
+    (void)state;
+    must_open(&h);
+    must_write(&h, "name", "a longer text");
+    must_write(&h, "name", "short");
+    assert_holds(&h, "name", "short");
+    must_write(&h, "name", "");
+    assert_holds(&h, "name", "");
+    assert_int_equal(count_entries(path_of("home")), 2); /* the file and the lock */
+    home_close(&h);
+}
+
+static void test_home_never_changes_a_file_that_somebody_reads(void **state)
+{
+    struct home h;
+    char seen[8];
+    (void)state;
+    must_open(&h);
+    must_write(&h, "name", "old");
+    int fd = open(path_of("home/name"), O_RDONLY);
+    must_write(&h, "name", "newer");
+    assert_int_equal(read(fd, seen, sizeof seen), 3);
+    assert_memory_equal(seen, "old", 3);
+    close(fd);
+    home_close(&h);
+}
+
+static void test_home_writes_over_what_a_crash_left_behind(void **state)
+{
+    struct home h;
+    (void)state;
+    must_open(&h);
+    must_write(&h, "name", "old");
+    must_write(&h, "name.new", "half a fi");
+    must_write(&h, "name", "new");
+    assert_holds(&h, "name", "new");
+    assert_int_not_equal(access(path_of("home/name.new"), F_OK), 0);
+    home_close(&h);
+}
+
+/* The disk is full after ten bytes. */
+static int write_beyond_the_limit(void)
+{
+    struct home h = {.path = (char *)path_of("home"), .lock_fd = -1};
+    struct rlimit ten = {.rlim_cur = 10, .rlim_max = 10};
+    signal(SIGXFSZ, SIG_IGN);
+    return setrlimit(RLIMIT_FSIZE, &ten) == 0 ? home_write(&h, "name", slice_text("longer than ten bytes"))
+                                              : MOTH_ERROR_COUNT;
+}
+
+static void test_home_leaves_the_old_file_when_the_new_one_does_not_fit(void **state)
+{
+    struct home h;
+    (void)state;
+    must_open(&h);
+    must_write(&h, "name", "old");
+    assert_int_equal(in_child(write_beyond_the_limit), MOTH_EIO);
+    assert_holds(&h, "name", "old");
+    assert_int_equal(count_entries(path_of("home")), 2);
+    home_close(&h);
+}
+
+#define BIG_BYTES (64u << 10)
+
+static void write_for_ever(void)
+{
+    static uint8_t data[BIG_BYTES];
+    struct home h = {.path = (char *)path_of("home"), .lock_fd = -1};
+    for (uint8_t fill = 0;; fill ^= 1) {
+        memset(data, fill, sizeof data);
+        if (home_write(&h, "name", slice_of(data, sizeof data)) < 0) _exit(1);
+    }
+}
+
+static void test_home_shows_one_whole_file_at_any_instant_of_writing(void **state)
+{
+    static uint8_t data[BIG_BYTES];
+    struct home h;
+    size_t bytes;
+    (void)state;
+    must_open(&h);
+    assert_int_equal(home_write(&h, "name", slice_of(data, sizeof data)), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) write_for_ever();
+    bool seen[2] = {false, false}, torn = false;
+    for (int i = 0; i < 100 || (i < 100000 && !(seen[0] && seen[1])); i++) {
+        torn |= home_read(&h, "name", data, sizeof data, &bytes) < 0 || bytes != sizeof data || data[0] > 1;
+        torn |= memcmp(data, data + 1, sizeof data - 1) != 0;
+        seen[data[0] & 1] = true;
+    }
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    assert_false(torn);
+    assert_true(seen[0] && seen[1]);
+    assert_int_equal(home_read(&h, "name", data, sizeof data, &bytes), 0); /* killed in the middle of it */
+    assert_memory_equal(data, data + 1, sizeof data - 1);
+    home_close(&h);
+}
+
+static void test_home_refuses_to_write_over_a_folder(void **state)
+{
+    struct home h;
+    (void)state;
+    must_open(&h);
+    assert_int_equal(mkdir(path_of("home/name"), 0700), 0);
+    assert_int_equal(home_write(&h, "name", slice_text("x")), MOTH_EIO);
+    assert_int_equal(count_entries(path_of("home")), 2);
+    home_close(&h);
+}
+
+static void test_home_refuses_to_write_a_name_too_long_for_the_system(void **state)
+{
+    char name[PATH_MAX];
+    struct home h;
+    (void)state;
+    must_open(&h);
+    memset(name, 'n', sizeof name);
+    name[sizeof name - 1] = '\0';
+    assert_int_equal(home_write(&h, name, slice_text("x")), MOTH_EIO);
+    name[300] = '\0';
+    assert_int_equal(home_write(&h, name, slice_text("x")), MOTH_EIO);
+    home_close(&h);
+}
+
+static void test_home_says_when_the_folder_is_gone(void **state)
+{
+    struct home h;
+    (void)state;
+    must_open(&h);
+    assert_int_equal(unlink(path_of("home/lock")), 0);
+    assert_int_equal(rmdir(path_of("home")), 0);
+    assert_int_equal(home_write(&h, "name", slice_text("x")), MOTH_ENOT_FOUND);
+    home_close(&h);
+}
+
+static void test_home_replaces_a_symlink_and_not_what_it_points_to(void **state)
+{
+    struct home h;
+    (void)state;
+    must_open(&h);
+    must_write(&h, "target", "untouched");
+    assert_int_equal(symlink("target", path_of("home/name")), 0);
+    must_write(&h, "name", "new");
+    assert_holds(&h, "target", "untouched");
+    assert_holds(&h, "name", "new");
+    home_close(&h);
+}
+
+static int write_as_nobody(void)
+{
+    struct home h = {.path = (char *)path_of("home"), .lock_fd = -1};
+    int rc = become_nobody();
+    return rc < 0 ? rc : home_write(&h, "name", slice_text("x"));
+}
+
+static void test_home_says_when_it_may_not_be_written(void **state)
+{
+    struct home h;
+    (void)state;
+    must_open(&h);
+    must_write(&h, "name", "old");
+    assert_int_equal(chmod(path_of("home"), 0555), 0);
+    assert_int_equal(in_child(write_as_nobody), MOTH_EPERMISSION);
+    assert_int_equal(chmod(path_of("home"), 0700), 0);
+    assert_holds(&h, "name", "old");
+    home_close(&h);
+}
+
+/* --- reading --- */
+
+static void test_home_reads_nothing_that_is_not_there(void **state)
+{
+    struct home h;
+    char data[8];
+    size_t bytes;
+    (void)state;
+    must_open(&h);
+    assert_int_equal(home_read(&h, "name", data, sizeof data, &bytes), MOTH_ENOT_FOUND);
+    home_close(&h);
+}
+
+static void test_home_reads_a_file_that_just_fits(void **state)
+{
+    struct home h;
+    char data[4];
+    size_t bytes = 0;
+    (void)state;
+    must_open(&h);
+    must_write(&h, "name", "four");
+    assert_int_equal(home_read(&h, "name", data, sizeof data, &bytes), 0);
+    assert_int_equal(bytes, 4);
+    assert_memory_equal(data, "four", 4);
+    must_write(&h, "name", "");
+    assert_int_equal(home_read(&h, "name", NULL, 0, &bytes), 0);
+    assert_int_equal(bytes, 0);
+    home_close(&h);
+}
+
+static void test_home_refuses_to_read_a_file_one_byte_too_big(void **state)
+{
+    struct home h;
+    char data[4];
+    size_t bytes;
+    (void)state;
+    must_open(&h);
+    must_write(&h, "name", "fives");
+    assert_int_equal(home_read(&h, "name", data, sizeof data, &bytes), MOTH_ETOO_BIG);
+    assert_int_equal(home_read(&h, "name", NULL, 0, &bytes), MOTH_ETOO_BIG);
+    home_close(&h);
+}
+
+static void test_home_refuses_to_read_through_a_symlink(void **state)
+{
+    struct home h;
+    char data[8];
+    size_t bytes;
+    (void)state;
+    must_open(&h);
+    must_write(&h, "target", "x");
+    assert_int_equal(symlink("target", path_of("home/name")), 0);
+    assert_int_equal(home_read(&h, "name", data, sizeof data, &bytes), MOTH_EIO);
+    home_close(&h);
+}
+
+static void test_home_refuses_to_read_a_folder(void **state)
+{
+    struct home h;
+    char data[8];
+    size_t bytes;
+    (void)state;
+    must_open(&h);
+    assert_int_equal(mkdir(path_of("home/name"), 0700), 0);
+    assert_int_equal(home_read(&h, "name", data, sizeof data, &bytes), MOTH_EIO);
+    home_close(&h);
+}
+
+static int read_as_nobody(void)
+{
+    struct home h = {.path = (char *)path_of("home"), .lock_fd = -1};
+    char data[8];
+    size_t bytes;
+    int rc = become_nobody();
+    return rc < 0 ? rc : home_read(&h, "name", data, sizeof data, &bytes);
+}
+
+static void test_home_says_when_a_file_may_not_be_read(void **state)
+{
+    struct home h;
+    (void)state;
+    must_open(&h);
+    must_write(&h, "name", "x");
+    assert_int_equal(chmod(path_of("home"), 0755), 0);
+    assert_int_equal(chmod(path_of("home/name"), 0), 0);
+    assert_int_equal(in_child(read_as_nobody), MOTH_EPERMISSION);
+    home_close(&h);
+}
+
+static int count_descriptors(void)
+{
+    return count_entries("/proc/self/fd");
+}
+
+static void test_home_leaves_no_file_open_whatever_fails(void **state)
+{
+    struct home h, second;
+    char data[1];
+    size_t bytes;
+    (void)state;
+    int before = count_descriptors();
+    must_open(&h);
+    assert_int_equal(home_open(&second, path_of("home")), MOTH_EIN_USE);
+    must_write(&h, "name", "two");
+    assert_int_equal(home_read(&h, "name", data, sizeof data, &bytes), MOTH_ETOO_BIG);
+    assert_int_equal(mkdir(path_of("home/folder"), 0700), 0);
+    assert_int_equal(home_write(&h, "folder", slice_text("x")), MOTH_EIO);
+    home_close(&h);
+    assert_int_equal(count_descriptors(), before);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        TEST(test_home_makes_the_folder_and_its_parents_for_the_owner_only),
+        TEST(test_home_opens_a_folder_that_is_there_with_what_it_holds),
+        TEST(test_home_takes_a_path_that_ends_in_a_slash),
+        TEST(test_home_refuses_a_second_opening_in_the_same_process),
+        TEST(test_home_refuses_another_process_until_it_is_closed),
+        TEST(test_home_is_free_again_when_its_process_is_gone),
+        TEST(test_home_refuses_a_path_that_is_a_file),
+        TEST(test_home_refuses_an_empty_path),
+        TEST(test_home_refuses_a_path_longer_than_the_system_takes),
+        TEST(test_home_refuses_a_symlink_that_leads_nowhere),
+        TEST(test_home_refuses_a_lock_that_is_a_symlink),
+        TEST(test_home_refuses_a_place_where_nothing_may_be_made),
+        TEST(test_home_refuses_a_folder_that_may_not_be_entered),
+        TEST(test_home_writes_files_for_the_owner_only),
+        TEST(test_home_narrows_the_rights_of_a_file_it_replaces),
+        TEST(test_home_replaces_a_file_whole_by_a_shorter_one),
+        TEST(test_home_never_changes_a_file_that_somebody_reads),
+        TEST(test_home_writes_over_what_a_crash_left_behind),
+        TEST(test_home_leaves_the_old_file_when_the_new_one_does_not_fit),
+        TEST(test_home_shows_one_whole_file_at_any_instant_of_writing),
+        TEST(test_home_refuses_to_write_over_a_folder),
+        TEST(test_home_refuses_to_write_a_name_too_long_for_the_system),
+        TEST(test_home_says_when_the_folder_is_gone),
+        TEST(test_home_replaces_a_symlink_and_not_what_it_points_to),
+        TEST(test_home_says_when_it_may_not_be_written),
+        TEST(test_home_reads_nothing_that_is_not_there),
+        TEST(test_home_reads_a_file_that_just_fits),
+        TEST(test_home_refuses_to_read_a_file_one_byte_too_big),
+        TEST(test_home_refuses_to_read_through_a_symlink),
+        TEST(test_home_refuses_to_read_a_folder),
+        TEST(test_home_says_when_a_file_may_not_be_read),
+        TEST(test_home_leaves_no_file_open_whatever_fails),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

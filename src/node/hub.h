@@ -5,7 +5,8 @@
  *   node      opening, closing, the turn, events to the owner; frames in, to whom they belong
  *   session   links coming up and going down, two links to one peer, pings, pauses
  *   dial      addresses that are wanted, redial, dialling somebody who has no route
- *   topology  adverts and digests, the only writer of the router
+ *   topology  adverts in and out, the only writer of the router
+ *   sync      which adverts each neighbour still lacks; digests
  *   route     the way out: forwarding, sealing, notices, broadcasts
  *   mail      our messages: accepted, sent, retried, ended
  *   inbox     what arrives: opened, checked, told, receipted
@@ -74,7 +75,7 @@ struct origin { /* one advert */
     uint64_t taken_us, expires_us, hash;
     uint32_t age_s;    /* when taken */
     bool routed;       /* not expired: the router knows it */
-    struct version told; /* scratch of on_digest */
+    struct version told; /* scratch of sync_on_digest */
     struct bucket bucket;
     uint8_t *deferred; /* owned: newer, verified, waiting for the bucket */
     size_t deferred_size;
@@ -202,14 +203,20 @@ void peer_list_send(struct session *s);
 int topology_open(struct moth_node *n);
 void topology_close(struct moth_node *n);
 void topology_links_changed(struct moth_node *n); /* after the router was told */
-void topology_ready(struct session *s);  /* a link is ready: tell it our advert and digest */
-void topology_gone(struct session *s);
 int topology_on_update(struct session *s, struct slice body);
-int topology_on_digest(struct session *s, struct slice body);
-void topology_compare(struct session *s, uint64_t their_hash); /* a ping or pong showed their table */
-void topology_send_pending(struct moth_node *n, uint64_t now_us);
 uint64_t topology_tick(struct moth_node *n, uint64_t now_us);
-bool topology_knows(const struct moth_node *n, const struct moth_id *id); /* an advert of theirs is here */
+struct origin *topology_find(const struct moth_node *n, const struct moth_id *id); /* NULL: no advert of theirs */
+
+/* sync.c */
+bool version_is_newer(struct version a, struct version b);
+void sync_ready(struct session *s); /* a link is ready: tell it our advert and digest */
+void sync_gone(struct session *s);
+void sync_set_pending(struct session *s, const struct origin *o);
+void sync_clear_pending(struct session *s, unsigned slot);
+void sync_flood(struct moth_node *n, const struct origin *o, const struct session *except);
+int sync_on_digest(struct session *s, struct slice body);
+void sync_compare(struct session *s, uint64_t their_hash); /* a ping or pong showed their table */
+void sync_turn(struct moth_node *n, uint64_t now_us); /* sends what is pending, as far as there is room */
 
 /* route.c */
 int route_next(const struct moth_node *n, const struct moth_id *to, struct session **out); /* MOTH_EUNREACHABLE */

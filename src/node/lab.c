@@ -140,7 +140,7 @@ static void lose_updates(struct machine *m)
 {
     for (struct link *l = m->node->links.first; m->lost_per_mille > 0 && l; l = l->after) {
         struct session *s = session_of(l);
-        if (s && s->pending_count > 0 && sim_random(m->lab->sim) % 1000 < m->lost_per_mille) topology_gone(s);
+        if (s && s->pending_count > 0 && sim_random(m->lab->sim) % 1000 < m->lost_per_mille) sync_gone(s);
     }
 }
 

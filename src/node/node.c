@@ -238,7 +238,7 @@ static void free_links(struct moth_node *n)
 {
     for (struct link *l = n->links.first; l; l = l->after) {
         struct session *s = session_of(l);
-        if (s) topology_gone(s);
+        if (s) sync_gone(s);
         if (s && s->peer) s->peer->held--;
         free(s);
         l->user = NULL;
@@ -329,7 +329,7 @@ uint64_t moth_node_tick(struct moth_node *n)
     update_routes(n);
     mail_turn(n);
     inbox_turn(n);
-    topology_send_pending(n, now);
+    sync_turn(n, now);
     links_flush(&n->links);
     n->ticking = false;
     if (n->store.wanted && !n->store.writing) node_due(n, n->store.failing ? n->store.retry_us : now);

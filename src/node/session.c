@@ -170,7 +170,7 @@ static int on_ready(void *owner, struct link *l)
     s->ping_us = node_now_us(n) + PING_US;
     learn_from_handshake(s);
     dial_ready(s);
-    topology_ready(s);
+    sync_ready(s);
     peer_list_send(s);
     if (!p->session) use(s);
     node_due(n, s->ping_us);
@@ -180,7 +180,7 @@ static int on_ready(void *owner, struct link *l)
 void session_up(struct moth_node *n, struct peer *p)
 {
     char name[PEER_DISPLAY_BYTES];
-    if (p->linked || !p->session || !p->session->carried || !topology_knows(n, &p->id)) return;
+    if (p->linked || !p->session || !p->session->carried || !topology_find(n, &p->id)) return;
     p->linked = true;
     router_link(n->router, &n->identity.id, &p->id, 1);
     topology_links_changed(n);
@@ -198,7 +198,7 @@ static int dispatch(struct session *s, const struct frame *f)
     case FRAME_MESSAGE: return route_on_message(s, f->body);
     case FRAME_BROADCAST: return route_on_broadcast(s, f->body);
     case FRAME_NETWORK_UPDATE: return topology_on_update(s, body);
-    case FRAME_NETWORK_DIGEST: return topology_on_digest(s, body);
+    case FRAME_NETWORK_DIGEST: return sync_on_digest(s, body);
     case FRAME_PEER_LIST: return peer_list_take(s, body);
     case FRAME_NOTICE: return route_on_notice(s, body);
     case FRAME_PING: return session_on_ping(s, body);
@@ -262,7 +262,7 @@ int session_on_ping(struct session *s, struct slice body)
     s->their_interval_us = interval_us < 60000000u ? interval_us : 60000000u;
     put_uint(put_uint(put_uint(pong, stamp, 8), n->topology.table_hash, 8), n->host->wall_ms(n->host->context), 8);
     link_send(s->link, FRAME_PONG, slice_of(pong, sizeof pong), slice_of(NULL, 0));
-    topology_compare(s, hash);
+    sync_compare(s, hash);
     compare_clock(s, wall_ms);
     return 0;
 }
@@ -274,7 +274,7 @@ int session_on_pong(struct session *s, struct slice body)
     uint64_t now = node_now_us(s->node);
     if (!reader_finished(&r)) return MOTH_EMALFORMED;
     if (stamp <= now) s->rtt_us = (int64_t)(now - stamp);
-    topology_compare(s, hash);
+    sync_compare(s, hash);
     compare_clock(s, wall_ms);
     return 0;
 }
@@ -376,7 +376,7 @@ static void on_closed(void *owner, struct link *l, int reason)
         else if (s->peer->session == s) went_down(s, reason);
     }
     resume_feeders(n, s);
-    topology_gone(s);
+    sync_gone(s);
     dial_closed(s, reason);
     node_due(n, node_now_us(n));
     if (s->peer) s->peer->held--;

@@ -1,12 +1,11 @@
 /* topology.c -- adverts in and out: how every node comes to know the whole map, and the router's only writer.
  *
- * Each origin signs its own list of neighbours and numbers it; newer replaces older. A new advert is flooded to every
- * link but the one it came from. On each link the adverts still to be sent are a set of bits, one for each origin, so a
- * burst of changes by one origin costs one advert there and no queue grows past the number of nodes. What was lost is
- * found by comparing: digests at the start of a link, and a hash of the table in every ping.
+ * Each origin signs its own list of neighbours and numbers it; newer replaces older. A number is compared before a
+ * signature is checked, and a signature checked before anything is charged, stored or passed on. How adverts reach the
+ * neighbours is sync.c's business.
  *
- *   NETWORK_UPDATE   0  4  age_s (not signed)      NETWORK_DIGEST   0   1  flags: 1 answer, no digest wanted back
- *                    4  n  the advert                               1  32  origin 16, seq 8, boot 8, for each advert
+ *   NETWORK_UPDATE   0  4  age_s (not signed)
+ *                    4  n  the advert
  */
 #include "node/hub.h"
 
@@ -23,33 +22,15 @@
 #define ORIGIN_BURST 5u
 #define SEQ_JUMP 65536u
 #define ECHO_WINDOW_US 60000000u
-#define MISMATCH_US 5000000u
-#define MISMATCH_APART_US 500000u
-#define DIGEST_PAUSE_US 2000000u
-#define DIGEST_ENTRY_BYTES 32u
-#define DIGEST_ENTRIES_MAX 16384u
-#define CONTROL_ROOM (256u << 10)
 #define NOTES_PER_SECOND 1u
 #define NOTES_BURST 10u
-#define DIGESTS_PER_SECOND 1u
-#define DIGESTS_BURST 8u
 #define NODES_PER_ADVERT 4u /* of the map: claims about ids that never advertise must not fill memory */
 
 static const uint64_t never = UINT64_MAX;
 
-static struct origin *find_origin(const struct moth_node *n, const struct moth_id *id)
+struct origin *topology_find(const struct moth_node *n, const struct moth_id *id)
 {
     return id_map_find(&n->topology.origins, id);
-}
-
-bool topology_knows(const struct moth_node *n, const struct moth_id *id)
-{
-    return find_origin(n, id) != NULL;
-}
-
-static bool is_newer(struct version a, struct version b)
-{
-    return a.seq != b.seq ? a.seq > b.seq : a.boot > b.boot;
 }
 
 static uint64_t entry_hash(const struct moth_id *id, struct version v)
@@ -58,82 +39,6 @@ static uint64_t entry_hash(const struct moth_id *id, struct version v)
     put_uint(put_uint(text, v.seq, 8), v.boot, 8);
     crypto_sha256_pair(slice_of(id->bytes, MOTH_ID_BYTES), slice_of(text, sizeof text), hash);
     return get_uint(hash, 8);
-}
-
-/* --- what is still to be sent on a link --- */
-
-static bool has_bit(const struct session *s, unsigned slot)
-{
-    return s->pending && (s->pending[slot / 8] >> slot % 8 & 1);
-}
-
-static void set_pending(struct session *s, const struct origin *o)
-{
-    if (!s->pending) s->pending = mem_new((s->node->topology.slot_max + 7) / 8);
-    if (has_bit(s, o->slot)) return;
-    s->pending[o->slot / 8] |= (uint8_t)(1u << o->slot % 8);
-    s->pending_count++;
-}
-
-static void clear_pending(struct session *s, unsigned slot)
-{
-    if (!has_bit(s, slot)) return;
-    s->pending[slot / 8] &= (uint8_t) ~(1u << slot % 8);
-    if (--s->pending_count > 0) return;
-    free(s->pending);
-    s->pending = NULL;
-}
-
-static void flood(struct moth_node *n, const struct origin *o, const struct session *except)
-{
-    for (struct link *l = n->links.first; l; l = l->after) {
-        struct session *s = session_of(l);
-        if (s && s->peer && s != except && !s->retired && s->peer != o->peer) set_pending(s, o);
-    }
-}
-
-static void send_advert(struct session *s, const struct origin *o)
-{
-    uint8_t age[4];
-    put_uint(age, o->age_s + (node_now_us(s->node) - o->taken_us) / 1000000, 4);
-    link_send(s->link, FRAME_NETWORK_UPDATE, slice_of(age, sizeof age), slice_of(o->bytes, o->size));
-    s->node->counts.adverts_out++;
-}
-
-static void send_pending(struct session *s, uint64_t now_us)
-{
-    struct topology *t = &s->node->topology;
-    uint64_t per_second = s->node->limits[MOTH_LIMIT_ADVERTS_PER_SECOND];
-    while (s->pending_count > 0 && link_control_queued(s->link) < CONTROL_ROOM) {
-        while (!has_bit(s, s->pending_at % t->slot_count)) s->pending_at++;
-        unsigned slot = s->pending_at % t->slot_count;
-        if (!bucket_take(&s->adverts_out, per_second, per_second, now_us)) {
-            node_due(s->node, bucket_ready_us(&s->adverts_out, per_second, per_second));
-            return;
-        }
-        send_advert(s, t->slots[slot]);
-        clear_pending(s, slot);
-    }
-    if (link_control_queued(s->link) > s->node->counts.control_bytes_most)
-        s->node->counts.control_bytes_most = link_control_queued(s->link);
-    if (s->pending_count > 0 || !s->ping_after_pending) return;
-    s->ping_after_pending = false;
-    session_ping(s);
-}
-
-void topology_send_pending(struct moth_node *n, uint64_t now_us)
-{
-    for (struct link *l = n->links.first; l; l = l->after) {
-        struct session *s = session_of(l);
-        if (s && s->peer && !l->closing && (s->pending_count > 0 || s->ping_after_pending)) send_pending(s, now_us);
-    }
-}
-
-void topology_gone(struct session *s)
-{
-    free(s->pending);
-    s->pending = NULL;
-    s->pending_count = 0;
 }
 
 /* --- the table --- */
@@ -152,7 +57,7 @@ static void drop_origin(struct moth_node *n, struct origin *o)
 {
     struct topology *t = &n->topology;
     for (struct link *l = n->links.first; l; l = l->after)
-        if (session_of(l)) clear_pending(session_of(l), o->slot);
+        if (session_of(l)) sync_clear_pending(session_of(l), o->slot);
     unroute(n, o);
     o->peer->held--;
     t->slots[o->slot] = NULL;
@@ -202,7 +107,7 @@ static struct origin *add_origin(struct moth_node *n, const struct moth_id *id)
 
 static struct origin *get_origin(struct moth_node *n, const struct moth_id *id)
 {
-    struct origin *o = find_origin(n, id);
+    struct origin *o = topology_find(n, id);
     return o ? o : add_origin(n, id);
 }
 
@@ -250,7 +155,7 @@ static void adopt(struct moth_node *n, struct origin *o, struct slice bytes, con
         learn(n, o->peer, a, scope);
         session_up(n, o->peer);
     }
-    flood(n, o, from);
+    sync_flood(n, o, from);
 }
 
 /* --- our own advert --- */
@@ -321,8 +226,8 @@ static int check_advert(struct slice bytes, struct advert *out)
  * others'. */
 static int follow_clone(struct session *s, struct slice bytes, struct version theirs, uint32_t age_s, struct advert *a)
 {
-    struct origin *own = find_origin(s->node, &s->node->identity.id);
-    if (!own || !is_newer(theirs, own->version)) return 0;
+    struct origin *own = topology_find(s->node, &s->node->identity.id);
+    if (!own || !version_is_newer(theirs, own->version)) return 0;
     int rc = check_advert(bytes, a);
     if (rc == 0 && age_s < a->lifetime_s) adopt(s->node, own, bytes, a, age_s, NULL, ADDRESS_PUBLIC);
     return rc;
@@ -336,7 +241,7 @@ static int on_echo(struct session *s, struct slice bytes, struct version theirs,
     uint64_t now = node_now_us(n);
     struct version ours = {n->store.last_seq, n->boot};
     if (t->cloned) return follow_clone(s, bytes, theirs, age_s, a);
-    if (theirs.boot == ours.boot || !is_newer(theirs, ours)) return 0;
+    if (theirs.boot == ours.boot || !version_is_newer(theirs, ours)) return 0;
     int rc = check_advert(bytes, a);
     if (rc < 0) return rc;
     t->echoes = t->echoes > 0 && now - t->last_echo_us < ECHO_WINDOW_US ? t->echoes + 1 : 1;
@@ -378,9 +283,9 @@ static int take(struct session *s, struct slice bytes, uint32_t age_s, struct ad
     struct moth_node *n = s->node;
     int rc = check_advert(bytes, a);
     if (rc < 0) return rc;
-    struct origin *o = find_origin(n, &a->origin);
+    struct origin *o = topology_find(n, &a->origin);
     bool expired = age_s >= a->lifetime_s;
-    if (expired && (!o || !is_newer((struct version){a->seq, a->boot}, o->version))) {
+    if (expired && (!o || !version_is_newer((struct version){a->seq, a->boot}, o->version))) {
         node_discard(n, MOTH_ESTALE);
         return 0;
     }
@@ -400,7 +305,7 @@ static int take(struct session *s, struct slice bytes, uint32_t age_s, struct ad
 /* The age is not signed: somebody may have passed on as expired what is not. A younger copy sets that right. */
 static bool revives(const struct origin *o, struct version v)
 {
-    return !o->routed && !is_newer(o->version, v) && !o->deferred;
+    return !o->routed && !version_is_newer(o->version, v) && !o->deferred;
 }
 
 int topology_on_update(struct session *s, struct slice body)
@@ -420,11 +325,11 @@ int topology_on_update(struct session *s, struct slice body)
         return 0;
     }
     bool ours = id_equal(&id, &n->identity.id);
-    const struct origin *o = ours ? NULL : find_origin(n, &id);
-    if (o) known = o->deferred && is_newer(o->deferred_version, o->version) ? o->deferred_version : o->version;
-    if (o && !is_newer(v, known) && !revives(o, v)) {
-        node_discard(n, is_newer(known, v) ? MOTH_ESTALE : MOTH_EDUPLICATE);
-        if (is_newer(o->version, v) && o->peer == s->peer) set_pending(s, o); /* it forgot how far it had counted */
+    const struct origin *o = ours ? NULL : topology_find(n, &id);
+    if (o) known = o->deferred && version_is_newer(o->deferred_version, o->version) ? o->deferred_version : o->version;
+    if (o && !version_is_newer(v, known) && !revives(o, v)) {
+        node_discard(n, version_is_newer(known, v) ? MOTH_ESTALE : MOTH_EDUPLICATE);
+        if (version_is_newer(o->version, v) && o->peer == s->peer) sync_set_pending(s, o); /* it forgot how far it had counted */
         session_up(n, s->peer);
         return 0;
     }
@@ -441,7 +346,7 @@ static void take_deferred(struct moth_node *n, struct origin *o, uint64_t now_us
     uint32_t age_s = o->deferred_age_s + (uint32_t)((now_us - o->deferred_us) / 1000000);
     o->deferred = NULL;
     int rc = advert_decode(slice_of(bytes, o->deferred_size), a);
-    if (rc == 0 && is_newer(o->deferred_version, o->version))
+    if (rc == 0 && version_is_newer(o->deferred_version, o->version))
         adopt(n, o, slice_of(bytes, o->deferred_size), a, age_s, NULL, o->deferred_scope);
     else node_discard(n, MOTH_ESTALE);
     free(bytes);
@@ -493,87 +398,6 @@ uint64_t topology_tick(struct moth_node *n, uint64_t now_us)
     uint64_t due = own_tick(n, now_us), deferred = deferred_tick(n, now_us), expiry = expiry_tick(n, now_us);
     if (deferred < due) due = deferred;
     return expiry < due ? expiry : due;
-}
-
-/* --- digests --- */
-
-static void send_digest(struct session *s, bool answer)
-{
-    const struct topology *t = &s->node->topology;
-    uint8_t *body = mem_new(1 + (size_t)t->slot_count * DIGEST_ENTRY_BYTES), *at = put_uint(body, answer, 1);
-    for (unsigned i = 0; i < t->slot_count; i++) {
-        const struct origin *o = t->slots[i];
-        if (o && o->routed) at = put_uint(put_uint(put_id(at, &o->id), o->version.seq, 8), o->version.boot, 8);
-    }
-    link_send(s->link, FRAME_NETWORK_DIGEST, slice_of(body, (size_t)(at - body)), slice_of(NULL, 0));
-    free(body);
-}
-
-void topology_ready(struct session *s)
-{
-    const struct origin *own = find_origin(s->node, &s->node->identity.id);
-    if (own) send_advert(s, own);
-    send_digest(s, true); /* both ends send one now: none is wanted back */
-}
-
-/* Notes what the other end has; true when it has something newer than we do. */
-static bool read_digest(struct moth_node *n, struct reader r)
-{
-    bool lacking = false;
-    for (unsigned i = 0; i < n->topology.slot_count; i++)
-        if (n->topology.slots[i]) n->topology.slots[i]->told = (struct version){0};
-    while (reader_left(&r) > 0) {
-        struct moth_id id;
-        read_id(&r, &id);
-        uint64_t seq = read_uint(&r, 8);
-        struct version v = {seq, read_uint(&r, 8)};
-        struct origin *o = find_origin(n, &id);
-        if (o) o->told = v;
-        if (!o || is_newer(v, o->version)) lacking = true;
-    }
-    return lacking;
-}
-
-int topology_on_digest(struct session *s, struct slice body)
-{
-    struct moth_node *n = s->node;
-    struct reader r = reader_of(body);
-    uint64_t flags = read_uint(&r, 1);
-    size_t left = reader_left(&r);
-    if (r.failed || left % DIGEST_ENTRY_BYTES != 0 || flags > 1) return MOTH_EMALFORMED;
-    if (left / DIGEST_ENTRY_BYTES > DIGEST_ENTRIES_MAX) return MOTH_ETOO_BIG;
-    if (!bucket_take(&s->digests_in, DIGESTS_PER_SECOND, DIGESTS_BURST, node_now_us(n))) {
-        node_discard_from(s, MOTH_ERATE);
-        return 0;
-    }
-    bool lacking = read_digest(n, r);
-    for (unsigned i = 0; i < n->topology.slot_count; i++) {
-        struct origin *o = n->topology.slots[i];
-        if (!o || !is_newer(o->version, o->told)) continue;
-        if (o->routed || o->told.seq != 0) set_pending(s, o); /* an expired one only to somebody who has an older */
-    }
-    if (flags == 0 && lacking) send_digest(s, true);
-    s->ping_after_pending = true;
-    return 0;
-}
-
-void topology_compare(struct session *s, uint64_t their_hash)
-{
-    uint64_t now = node_now_us(s->node);
-    if (their_hash == s->node->topology.table_hash) {
-        s->synced = true;
-        s->mismatch_us = 0;
-        return;
-    }
-    if (s->pending_count > 0) return;
-    if (s->mismatch_us == 0 || now - s->mismatch_us > MISMATCH_US) {
-        s->mismatch_us = now;
-        return;
-    }
-    if (now - s->mismatch_us < MISMATCH_APART_US || (s->digest_us != 0 && now - s->digest_us < DIGEST_PAUSE_US)) return;
-    s->digest_us = now;
-    s->mismatch_us = 0;
-    send_digest(s, false);
 }
 
 /* --- opening and closing --- */

@@ -173,15 +173,19 @@ static struct sim_conn *conn_new(struct endpoint *at, struct endpoint *other, bo
     return c;
 }
 
-static void conn_release(struct sim_conn *c)
+static void conn_free(struct sim_conn *c)
 {
-    if (--c->held > 0) return;
     while (c->inbox) {
         struct chunk *next = c->inbox->next;
         free(c->inbox);
         c->inbox = next;
     }
     free(c);
+}
+
+static void conn_release(struct sim_conn *c)
+{
+    if (--c->held == 0) conn_free(c);
 }
 
 /* Leaves the machine's list; the far end is told, after all that was sent before. */
@@ -497,10 +501,10 @@ void sim_free(struct sim *s)
     for (unsigned i = 0; i < s->count; i++) sim_freeze(s, i, false);
     while (s->heap_count > 0) {
         struct event e = pop(s);
-        if (e.conn) conn_release(e.conn);
+        if (e.conn) conn_release(e.conn); /* NOLINT(clang-analyzer-unix.Malloc): each event holds it once */
     }
     for (unsigned i = 0; i < s->count; i++) {
-        each_conn(&s->endpoints[i], NULL, conn_release);
+        each_conn(&s->endpoints[i], NULL, conn_free); /* no event holds them any more */
         free(s->endpoints[i].waiting);
     }
     free(s->heap);

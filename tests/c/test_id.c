@@ -140,7 +140,7 @@ static void id_zero_has_every_byte_zero(void **state)
 
 static void id_is_16_bytes_on_the_wire(void **state)
 {
-    uint8_t wire[MOTH_ID_BYTES];
+    uint8_t wire[MOTH_ID_BYTES] = {0};
     struct reader r = reader_of(slice_of(wire, sizeof wire));
     struct moth_id id, next;
     (void)state;

@@ -21,6 +21,8 @@ struct moth_transport; /* real: loop.h; imagined: the lab */
 
 /* Limits: every bound the node keeps, its value, and what happens there. */
 enum moth_limit {
+    MOTH_LIMIT_FRAME_BYTES, /* this and the next are part of the wire: configuration does not change them */
+    MOTH_LIMIT_DATA_BYTES,
     MOTH_LIMIT_HANDSHAKE_MS,
     MOTH_LIMIT_UNAUTHENTICATED,
     MOTH_LIMIT_UNAUTHENTICATED_PER_ADDRESS,

@@ -64,9 +64,11 @@ enum moth_error {
     MOTH_EBLOCKED = -41,      /* the network listens beyond this machine and has no key */
     MOTH_EMISDIRECTED = -42,  /* sent by someone who may not send it */
     MOTH_ESHUTDOWN = -43,     /* this node is closing */
-    MOTH_EHUNG_UP = -44       /* the other end closed in the middle of the handshake */
+    MOTH_EHUNG_UP = -44,      /* the other end closed in the middle of the handshake */
+    MOTH_EPEER_FULL = -45,    /* the other end takes no more links */
+    MOTH_ENO_HOST = -46       /* a host name that nobody knows */
 };
-#define MOTH_ERROR_COUNT 45
+#define MOTH_ERROR_COUNT 47
 
 /* A sentence fragment for people ("no route to that peer") and a word for programs ("unreachable"). Static text;
  * any int is accepted. */

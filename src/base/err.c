@@ -22,8 +22,8 @@ static const struct {
     [-MOTH_ETOO_OLD] = {"too_old", "it is older than what is remembered"},
     [-MOTH_EUNKNOWN_PEER] = {"unknown_peer", "no peer of that name or id is known"},
     [-MOTH_EAMBIGUOUS] = {"ambiguous", "several peers match; give more digits of the id"},
-    [-MOTH_EBAD_NAME] = {"bad_name", "a name is 1 to 32 of A-Z a-z 0-9 . _ -, and not only hex digits"},
-    [-MOTH_EBAD_ADDRESS] = {"bad_address", "an address is HOST:PORT, IPv6 in brackets: [::1]:6684"},
+    [-MOTH_EBAD_NAME] = {"bad_name", "a name is 1 to 32 of A-Z a-z 0-9 . _ -, and not just four or more hex digits"},
+    [-MOTH_EBAD_ADDRESS] = {"bad_address", "an address is HOST:PORT, the port at most 65535, IPv6 in brackets: [::1]:6684"},
     [-MOTH_EIN_USE] = {"in_use", "another process is using it"},
     [-MOTH_EPERMISSION] = {"permission", "permission denied"},
     [-MOTH_EIO] = {"io", "reading or writing failed"},
@@ -47,7 +47,9 @@ static const struct {
     [-MOTH_ESTALLED] = {"stalled", "the handshake took too long"},
     [-MOTH_EBLOCKED] = {"blocked", "listening beyond this machine needs --network or --open"},
     [-MOTH_EMISDIRECTED] = {"misdirected", "it came from a node that may not send it"},
-    [-MOTH_EHUNG_UP] = {"hung_up", "it hung up during the handshake; does it use the same --network?"},
+    [-MOTH_EHUNG_UP] = {"hung_up", "it hung up during the handshake: it has another --network, or is full"},
+    [-MOTH_EPEER_FULL] = {"peer_full", "the other end takes no more links"},
+    [-MOTH_ENO_HOST] = {"no_host", "there is no host of that name"},
     [-MOTH_ESHUTDOWN] = {"shutdown", "this node is closing"},
 };
 

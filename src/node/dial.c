@@ -100,10 +100,20 @@ int moth_disconnect(struct moth_node *n, const struct moth_id *id)
     return linked || n->wanted_count < before ? 0 : MOTH_ENOT_LINKED;
 }
 
+/* An address as the listings show it, of a link that nobody here asked for. */
+static int disconnect_where(struct moth_node *n, const char *address)
+{
+    for (struct link *l = n->links.first; l; l = l->after) {
+        const struct session *s = session_of(l);
+        if (s && s->peer && !s->retired && strcmp(s->address, address) == 0) return moth_disconnect(n, &s->peer->id);
+    }
+    return MOTH_ENOT_FOUND;
+}
+
 int moth_disconnect_address(struct moth_node *n, const char *address)
 {
     struct wanted *w = find_wanted(n, address);
-    if (!w) return MOTH_ENOT_FOUND;
+    if (!w) return disconnect_where(n, address);
     struct session *s = w->session;
     struct peer *p = w->has_peer ? peers_find(&n->peers, &w->peer) : NULL;
     wanted_free(n, w);
@@ -205,8 +215,13 @@ void dial_ready(struct session *s)
     if (!w) return;
     w->has_peer = true;
     w->peer = s->peer->id;
-    w->reason = 0;
-    w->told = false;
+}
+
+void dial_up(struct session *s)
+{
+    if (!s->wanted) return;
+    s->wanted->reason = 0;
+    s->wanted->told = false;
 }
 
 /* --- the end of a dialled link --- */
@@ -224,9 +239,9 @@ static void again_later(struct moth_node *n, struct wanted *w)
     node_due(n, w->next_us);
 }
 
-static void wanted_failed(struct moth_node *n, struct wanted *w, int reason, bool was_ready)
+static void wanted_failed(struct moth_node *n, struct wanted *w, int reason, bool was_up)
 {
-    bool tell = !was_ready && (!w->told || w->reason != reason);
+    bool tell = !was_up && reason != MOTH_EREPLACED && (!w->told || w->reason != reason);
     char address[sizeof ((struct moth_wanted *)0)->address] = "";
     strncpy(address, w->address, sizeof address - 1);
     w->reason = reason;
@@ -252,7 +267,7 @@ void dial_closed(struct session *s, int reason)
     if (!w) return;
     w->session = NULL;
     if (s->peer && node_now_us(s->node) - s->link->since_us > LASTING_US) w->backoff_us = 0;
-    if (!s->node->leaving) wanted_failed(s->node, w, reason, s->peer != NULL);
+    if (!s->node->leaving) wanted_failed(s->node, w, reason, s->was_up);
 }
 
 /* --- PEER_LIST --- */

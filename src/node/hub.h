@@ -46,6 +46,7 @@ struct session {
     bool carried;  /* a frame came: the link really works */
     bool synced;   /* has shown our table */
     bool retired;  /* another link to the same peer took over */
+    bool was_up;   /* was told to the owner as a link */
     bool shedding; /* slow for longer than a pause: messages are dropped */
     uint64_t slow_us;       /* when this slow episode began */
     struct session *paused_for; /* borrowed: the slow link for whose sake this one is not read */
@@ -145,7 +146,8 @@ struct moth_node {
     struct bucket strange_broadcasts; /* of all origins that the address book does not know */
     unsigned receipts_waiting;
     bool receipts_due; /* new ones, or a new way */
-    bool ticking;
+    uint64_t receipts_us; /* else, when to try again */
+    bool ticking, emitting, clone_told;
     struct buf scratch; /* where own envelopes are sealed */
     struct moth_sent *told; /* owned: state changes that the owner is still to hear of */
     size_t told_count, told_capacity;
@@ -169,6 +171,7 @@ static inline void node_due(struct moth_node *n, uint64_t at_us)
 }
 
 /* node.c */
+bool node_may_note(struct moth_node *n); /* for notes that others can cause as often as they like */
 void node_emit(struct moth_node *n, const struct moth_event *event);
 void node_note(struct moth_node *n, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void node_fill_sent(const struct outgoing *m, struct moth_sent *out);
@@ -193,6 +196,7 @@ enum address_scope session_scope(const struct session *s);
 /* dial.c */
 uint64_t dial_tick(struct moth_node *n, uint64_t now_us);
 void dial_ready(struct session *s);
+void dial_up(struct session *s); /* the link counts: earlier failures are history */
 void dial_closed(struct session *s, int reason);
 bool dial_peer(struct moth_node *n, struct peer *p); /* no route: try a learned address, if one may be tried now */
 void dial_part(struct moth_node *n, struct peer *p); /* forget that links to them are wanted */

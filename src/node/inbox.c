@@ -15,6 +15,7 @@
 
 #define RECEIPT_BYTES 9
 #define SENDERS_WAITING_MAX 1024u
+#define AGAIN_US 5000000u
 #define RECEIPT_TTL_S 604800u
 
 static const char receipt_type[] = "receipt";
@@ -28,7 +29,7 @@ static bool send_receipts(struct moth_node *n, struct receipts *r)
     struct envelope head = {.kind = ENVELOPE_RECEIPT, .ttl_s = RECEIPT_TTL_S};
     struct session *s;
     uint8_t *at = data;
-    if (route_next(n, &r->to->id, &s) < 0) return false;
+    if (route_next(n, &r->to->id, &s) < 0 || s->link->slow) return false; /* before an id is spent */
     for (unsigned i = 0; i < r->count; i++) at = put_uint(put_uint(at, r->list[i].id, 8), r->list[i].code, 1);
     struct envelope_body body = {.type = slice_text(receipt_type), .sent_ms = n->host->wall_ms(n->host->context),
                                  .data = slice_of(data, (size_t)(at - data))};
@@ -86,12 +87,15 @@ static void owe_receipt(struct moth_node *n, struct peer *to, uint64_t id, int r
 
 void inbox_turn(struct moth_node *n)
 {
-    if (!n->receipts_due) return;
+    uint64_t now = node_now_us(n);
+    if (!n->receipts || (!n->receipts_due && now < n->receipts_us)) return;
     n->receipts_due = false;
+    n->receipts_us = now + AGAIN_US; /* whatever stands in the way now */
     for (struct receipts **at = &n->receipts; *at;) {
         if (send_receipts(n, *at)) drop_receipts(n, at);
         else at = &(*at)->after;
     }
+    if (n->receipts) node_due(n, n->receipts_us);
 }
 
 /* --- arriving --- */

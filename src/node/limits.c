@@ -2,6 +2,8 @@
 #include "moth/node.h"
 
 static const struct moth_limit_info limits[MOTH_LIMIT_COUNT] = {
+    [MOTH_LIMIT_FRAME_BYTES] = {"frame", "bytes", "the link is closed: too_big", 1u << 20},
+    [MOTH_LIMIT_DATA_BYTES] = {"message", "bytes of data", "send is refused: too_big", MOTH_DATA_MAX},
     [MOTH_LIMIT_HANDSHAKE_MS] = {"handshake", "ms", "the connection is closed: stalled", 5000},
     [MOTH_LIMIT_UNAUTHENTICATED] = {"handshakes", "connections", "the next one is closed: full", 256},
     [MOTH_LIMIT_UNAUTHENTICATED_PER_ADDRESS] = {"handshakes_per_address", "connections",

@@ -14,6 +14,8 @@
 
 #define KEY_FILE "identity"
 #define LOG_AGAIN_US 60000000u
+#define NOTES_PER_SECOND 1u
+#define NOTES_BURST 10u
 #define LOG_LINES_PER_SECOND 1u
 #define LOG_LINES_BURST 20u
 #define PORTS_TRIED 100
@@ -22,7 +24,15 @@
 
 void node_emit(struct moth_node *n, const struct moth_event *event)
 {
+    bool before = n->emitting;
+    n->emitting = true;
     n->on_event(n->owner, event);
+    n->emitting = before;
+}
+
+bool node_may_note(struct moth_node *n)
+{
+    return bucket_take(&n->notes, NOTES_PER_SECOND, NOTES_BURST, node_now_us(n));
 }
 
 void node_note(struct moth_node *n, const char *format, ...)
@@ -144,7 +154,10 @@ static int choose_advertised(struct moth_node *n, const char *advertise, const s
 static int start_listening(struct moth_node *n, const struct moth_config *config)
 {
     struct address bound;
+    char host[HOST_TEXT_BYTES];
+    uint16_t port;
     if (!config->listen) return 0;
+    if (host_port_parse(config->listen, host, &port) < 0) return MOTH_EBAD_ADDRESS;
     if (!config->has_network_key && !config->open && !is_loopback(config->listen)) return MOTH_EBLOCKED;
     int rc = listen_from(n, config, &bound);
     if (rc < 0) return rc;
@@ -159,7 +172,8 @@ static void take_config(struct moth_node *n, const struct moth_config *config)
     if (config->has_network_key) memcpy(n->network_key, config->network_key, 32);
     else crypto_sha256(slice_text(open_network), n->network_key);
     for (int i = 0; i < MOTH_LIMIT_COUNT; i++)
-        n->limits[i] = config->limits[i] ? config->limits[i] : moth_limit_info((enum moth_limit)i)->value;
+        n->limits[i] = config->limits[i] && i > MOTH_LIMIT_DATA_BYTES ? config->limits[i]
+                                                                      : moth_limit_info((enum moth_limit)i)->value;
 }
 
 static void make_rooms(struct moth_node *n)
@@ -322,7 +336,7 @@ static void do_what_is_due(struct moth_node *n, uint64_t now_us)
 uint64_t moth_node_tick(struct moth_node *n)
 {
     uint64_t now = node_now_us(n);
-    assert(!n->ticking); /* not from inside an event */
+    assert(!n->ticking && !n->emitting); /* not from inside an event */
     n->ticking = true;
     update_routes(n);
     if (n->due_us <= now) do_what_is_due(n, now);

@@ -10,6 +10,8 @@
  *          4  8  hash of the sender's table of adverts            8  8  hash of the table
  *         12  8  stamp_us of its own clock                       16  8  wall_ms
  *         20  8  wall_ms
+ *
+ *   goodbye  0  1  why: 0 the node ends, 1 the user parted, 2 another process with your key took over, 3 no more links
  */
 #include "node/hub.h"
 
@@ -25,8 +27,8 @@
 #define PONG_BYTES 24
 #define STALL_US 500000u
 #define CLOCK_FAR_MS 600000u
-#define GOODBYE_LEAVING 0
-#define GOODBYE_PART 1
+
+enum goodbye { GOODBYE_LEAVING, GOODBYE_PART, GOODBYE_OTHER_BOOT, GOODBYE_FULL };
 
 enum address_scope session_scope(const struct session *s)
 {
@@ -86,10 +88,19 @@ static int judge(const struct session *a, const struct session *b)
     return a->link->inbound ? 0 : newer;
 }
 
-static void retire(struct session *s)
+static void say_goodbye(struct link *l, enum goodbye why, int reason)
+{
+    uint8_t body[1] = {(uint8_t)why};
+    link_send(l, FRAME_GOODBYE, slice_of(body, 1), slice_of(NULL, 0));
+    link_finish(l, reason);
+}
+
+/* A process that was restarted hears no goodbye; one that does runs beside another with its key. */
+static void retire(struct session *s, const struct session *winner)
 {
     s->retired = true;
-    link_finish(s->link, MOTH_EREPLACED);
+    if (s->link->boot != winner->link->boot) say_goodbye(s->link, GOODBYE_OTHER_BOOT, MOTH_EREPLACED);
+    else link_finish(s->link, MOTH_EREPLACED);
 }
 
 static void use(struct session *s)
@@ -98,6 +109,7 @@ static void use(struct session *s)
     s->peer->session = s;
     session_up(n, s->peer);
     mail_drained(n); /* what waited for the old link goes over this one */
+    n->receipts_due = true;
 }
 
 static struct session *other_session(const struct session *s)
@@ -114,10 +126,10 @@ static void settle_between(struct session *s, struct session *other)
     int verdict = judge(s, other);
     if (verdict > 0) {
         if (s->peer->session == other) use(s);
-        retire(other);
+        retire(other, s);
     } else if (verdict < 0 && other->carried) {
         if (s->peer->session == s) use(other);
-        retire(s);
+        retire(s, other);
     }
 }
 
@@ -147,7 +159,7 @@ static void learn_from_handshake(struct session *s)
         at.port = l->listen_port;
         peer_add_address(s->peer, &at, session_scope(s), false);
     }
-    if (!l->inbound) address_format(&l->conn->remote, s->address);
+    address_format(&at, s->address); /* where they can be dialled, when known */
 }
 
 static size_t open_links(const struct moth_node *n)
@@ -162,7 +174,10 @@ static int on_ready(void *owner, struct link *l)
     struct moth_node *n = owner;
     struct session *s = session_of(l);
     if (n->leaving) return MOTH_ESHUTDOWN;
-    if (open_links(n) > n->limits[MOTH_LIMIT_LINKS]) return MOTH_EFULL;
+    if (open_links(n) > n->limits[MOTH_LIMIT_LINKS]) {
+        say_goodbye(l, GOODBYE_FULL, MOTH_EFULL);
+        return 0;
+    }
     struct peer *p = peers_get(&n->peers, &l->peer, true);
     if (!p) return MOTH_EFULL;
     s->peer = p;
@@ -181,7 +196,8 @@ void session_up(struct moth_node *n, struct peer *p)
 {
     char name[PEER_DISPLAY_BYTES];
     if (p->linked || !p->session || !p->session->carried || !topology_find(n, &p->id)) return;
-    p->linked = true;
+    p->linked = p->session->was_up = true;
+    dial_up(p->session);
     router_link(n->router, &n->identity.id, &p->id, 1);
     topology_links_changed(n);
     peer_display(p, name);
@@ -214,6 +230,7 @@ static int on_frame(void *owner, struct link *l, struct frame *f)
     const struct moth_node *n = owner;
     /* A neighbour that asks and does not read the answers. */
     if (link_control_queued(l) > n->limits[MOTH_LIMIT_LINK_CONTROL_BYTES]) return MOTH_ESLOW;
+    if (!s->peer) return MOTH_EFULL; /* we have said goodbye already */
     if (!s->carried) settle(s);
     return dispatch(s, f);
 }
@@ -243,7 +260,7 @@ static void compare_clock(struct session *s, uint64_t their_ms)
     uint64_t our_ms = n->host->wall_ms(n->host->context);
     uint64_t apart_ms = their_ms > our_ms ? their_ms - our_ms : our_ms - their_ms;
     char name[PEER_DISPLAY_BYTES];
-    if (apart_ms < CLOCK_FAR_MS || s->peer->clock_told || !s->peer->linked) return;
+    if (apart_ms < CLOCK_FAR_MS || s->peer->clock_told || !s->peer->linked || !node_may_note(n)) return;
     s->peer->clock_told = true;
     peer_display(s->peer, name);
     uint64_t minutes = (apart_ms + 30000) / 60000;
@@ -283,19 +300,30 @@ int session_on_pong(struct session *s, struct slice body)
 
 void session_goodbye(struct session *s, bool part)
 {
-    uint8_t body[1] = {part ? GOODBYE_PART : GOODBYE_LEAVING};
-    link_send(s->link, FRAME_GOODBYE, slice_of(body, 1), slice_of(NULL, 0));
-    link_finish(s->link, MOTH_EGOODBYE);
+    say_goodbye(s->link, part ? GOODBYE_PART : GOODBYE_LEAVING, MOTH_ECANCELLED);
+}
+
+static void note_clone(struct session *s)
+{
+    struct moth_node *n = s->node;
+    if (n->clone_told) return;
+    n->clone_told = true;
+    node_note(n, "another node runs with this node's key (learned at %s): give each its own home folder", s->address);
 }
 
 int session_on_goodbye(struct session *s, struct slice body)
 {
     if (body.bytes != 1) return MOTH_EMALFORMED;
-    if (!s->retired && body.data[0] == GOODBYE_PART) {
+    if (s->retired) return MOTH_EGOODBYE;
+    switch (body.data[0]) {
+    case GOODBYE_PART:
         s->peer->parted = true;
         dial_part(s->node, s->peer);
+        return MOTH_EGOODBYE;
+    case GOODBYE_OTHER_BOOT: note_clone(s); return MOTH_ECLONED;
+    case GOODBYE_FULL: return MOTH_EPEER_FULL;
+    default: return MOTH_EGOODBYE;
     }
-    return MOTH_EGOODBYE;
 }
 
 /* --- slow links --- */
@@ -333,6 +361,7 @@ static void on_drained(void *owner, struct link *l)
     resume_feeders(n, s);
     node_due(n, node_now_us(n));
     mail_drained(n);
+    n->receipts_due = true;
 }
 
 /* --- the end --- */
@@ -354,11 +383,14 @@ static void went_down(struct session *s, int reason)
 
 static void never_ready(struct session *s, int reason)
 {
-    if (reason == MOTH_ECLONED && !s->node->topology.cloned)
-        node_note(s->node, "another node runs with this node's key (seen at %s): give each its own home folder",
-                  s->address);
+    if (reason == MOTH_ECLONED) note_clone(s);
     if (s->link->inbound) node_discard_from(s, reason);
     else node_discard(s->node, reason); /* whoever asked for it hears of it as an event */
+}
+
+static bool is_everyday(int reason)
+{
+    return reason == MOTH_EREPLACED || reason == MOTH_EGOODBYE || reason == MOTH_ECLOSED || reason == MOTH_ECANCELLED;
 }
 
 static void on_closed(void *owner, struct link *l, int reason)
@@ -370,7 +402,7 @@ static void on_closed(void *owner, struct link *l, int reason)
     if (!s->peer) {
         never_ready(s, reason);
     } else {
-        if (reason != MOTH_EREPLACED && reason != MOTH_EGOODBYE && reason != MOTH_ECLOSED) node_discard_from(s, reason);
+        if (!is_everyday(reason)) node_discard_from(s, reason);
         struct session *other = other_session(s);
         if (s->peer->session == s && other) use(other);
         else if (s->peer->session == s) went_down(s, reason);

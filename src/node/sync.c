@@ -1,8 +1,8 @@
 /* sync.c -- what each neighbour still has to be told of the table of adverts, and whether its table equals ours.
  *
- * On each link the adverts still to be sent are a set of bits, one for each origin: a burst of changes by one origin costs
- * one advert there, and no queue grows past the number of nodes. What was lost all the same is found by comparing:
- * digests at the start of a link, and a hash of the table in every ping.
+ * On each link the adverts still to be sent are a set of bits, one for each origin: a burst of changes by one origin
+ * costs one advert there, and no queue grows past the number of nodes. What was lost all the same is found by
+ * comparing: digests at the start of a link, and a hash of the table in every ping.
  *
  *   NETWORK_DIGEST   0   1  flags: 1 an answer, no digest is wanted back
  *                    1  32  origin 16, seq 8, boot 8, for each advert
@@ -158,7 +158,8 @@ int sync_on_digest(struct session *s, struct slice body)
     for (unsigned i = 0; i < n->topology.slot_count; i++) {
         struct origin *o = n->topology.slots[i];
         if (!o || !version_is_newer(o->version, o->told)) continue;
-        if (o->routed || o->told.seq != 0) sync_set_pending(s, o); /* an expired one only to somebody who has an older */
+        /* an expired one only to somebody who has an older */
+        if (o->routed || o->told.seq != 0) sync_set_pending(s, o);
     }
     if (flags == 0 && lacking) send_digest(s, true);
     s->ping_after_pending = true;

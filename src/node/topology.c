@@ -22,9 +22,7 @@
 #define ORIGIN_BURST 5u
 #define SEQ_JUMP 65536u
 #define ECHO_WINDOW_US 60000000u
-#define NOTES_PER_SECOND 1u
-#define NOTES_BURST 10u
-#define NODES_PER_ADVERT 4u /* of the map: claims about ids that never advertise must not fill memory */
+#define NODES_PER_ADVERT 4u /* the map holds so many ids for each advert that the table may hold */
 
 static const uint64_t never = UINT64_MAX;
 
@@ -117,7 +115,7 @@ static void learn(struct moth_node *n, struct peer *p, const struct advert *a, e
     bool taken = peer_learn(&n->peers, p, a);
     for (unsigned i = 0; i < a->address_count; i++)
         if (!peer_add_address(p, &a->addresses[i], scope, false)) node_discard(n, MOTH_EBAD_ADDRESS);
-    if (!taken || !bucket_take(&n->notes, NOTES_PER_SECOND, NOTES_BURST, node_now_us(n))) return;
+    if (!taken || !node_may_note(n)) return;
     peer_display(p, name);
     node_note(n, "another node calls itself %s too; it shows as %s and gets no mail sent to %s", a->name, name,
               a->name);
@@ -143,6 +141,23 @@ static void place(struct moth_node *n, struct origin *o, struct slice bytes, con
     node_due(n, t->expiry_us);
 }
 
+/* What an advert claims goes into the map. Claims about ids that never advertise must not fill memory: when the map is
+ * full only those count whose other end has an advert too. No edge counts without both, so little is lost. */
+static void map_neighbours(struct moth_node *n, const struct moth_id *origin, const struct advert *a)
+{
+    struct neighbour *list = mem_array(a->neighbour_count, sizeof *list);
+    size_t room = NODES_PER_ADVERT * (size_t)n->topology.slot_max;
+    bool full = router_count(n->router) + a->neighbour_count > room;
+    unsigned count = 0;
+    for (unsigned i = 0; i < a->neighbour_count; i++) {
+        if (!full || topology_find(n, &a->neighbours[i].id)) list[count++] = a->neighbours[i];
+        else node_discard(n, MOTH_EFULL);
+    }
+    router_set_neighbours(n->router, origin, list, count);
+    n->map_changed = true;
+    free(list);
+}
+
 /* Takes over an advert: the table, the map, the address book, and on to all links but its source (NULL: it is our own,
  * or speaks for us). `scope` is that of the link it came over. */
 static void adopt(struct moth_node *n, struct origin *o, struct slice bytes, const struct advert *a, uint32_t age_s,
@@ -150,8 +165,7 @@ static void adopt(struct moth_node *n, struct origin *o, struct slice bytes, con
 {
     place(n, o, bytes, a, age_s);
     if (o->peer != n->self && o->routed) {
-        router_set_neighbours(n->router, &o->id, a->neighbours, a->neighbour_count);
-        n->map_changed = true;
+        map_neighbours(n, &o->id, a);
         learn(n, o->peer, a, scope);
         session_up(n, o->peer);
     }
@@ -289,9 +303,8 @@ static int take(struct session *s, struct slice bytes, uint32_t age_s, struct ad
         node_discard(n, MOTH_ESTALE);
         return 0;
     }
-    bool map_is_full = router_count(n->router) + a->neighbour_count > NODES_PER_ADVERT * (size_t)n->topology.slot_max;
-    if (!o && !map_is_full) o = add_origin(n, &a->origin);
-    if (!o || map_is_full) {
+    if (!o) o = add_origin(n, &a->origin);
+    if (!o) {
         node_discard_from(s, MOTH_EFULL);
         return 0;
     }
@@ -329,7 +342,8 @@ int topology_on_update(struct session *s, struct slice body)
     if (o) known = o->deferred && version_is_newer(o->deferred_version, o->version) ? o->deferred_version : o->version;
     if (o && !version_is_newer(v, known) && !revives(o, v)) {
         node_discard(n, version_is_newer(known, v) ? MOTH_ESTALE : MOTH_EDUPLICATE);
-        if (version_is_newer(o->version, v) && o->peer == s->peer) sync_set_pending(s, o); /* it forgot how far it had counted */
+        /* it forgot how far it had counted */
+        if (version_is_newer(o->version, v) && o->peer == s->peer) sync_set_pending(s, o);
         session_up(n, s->peer);
         return 0;
     }
@@ -386,7 +400,7 @@ static uint64_t expiry_tick(struct moth_node *n, uint64_t now_us)
     t->expiry_us = never;
     for (unsigned i = 0; i < t->slot_count; i++) {
         struct origin *o = t->slots[i];
-        if (!o || o->peer == n->self) continue;
+        if (!o || (o->peer == n->self && !t->cloned)) continue;
         uint64_t at = expire(n, o, now_us);
         if (at < t->expiry_us) t->expiry_us = at;
     }

@@ -433,6 +433,240 @@ static void test_forged_hints_spend_no_retries(void **state)
     kit_free(k);
 }
 
+/* --- limits, lowered so that they can be reached --- */
+
+/* Node 1 has the given limits; 0 and 2 are its neighbours. */
+static struct kit *row_with_limit(uint64_t seed, enum moth_limit limit, uint64_t value)
+{
+    struct kit *k = kit_new(seed, 8);
+    struct moth_config small = {.open = true};
+    small.limits[limit] = value;
+    kit_start(k, 0, NULL);
+    assert_int_equal(lab_start(k->lab, 1, "n1", &small), 0);
+    kit_start(k, 2, NULL);
+    kit_link(k, 0, 1);
+    kit_link(k, 2, 1);
+    kit_settle(k, 3, 10 * SECOND);
+    return k;
+}
+
+/* Diallers that fall silent once connected, each from an address of its own. */
+static void test_no_more_strangers_shake_hands_than_allowed(void **state)
+{
+    struct kit *k = kit_new(90, 8);
+    struct moth_config small = {.open = true, .limits = {[MOTH_LIMIT_UNAUTHENTICATED] = 4}};
+    (void)state;
+    assert_int_equal(lab_start(k->lab, 0, "hub", &small), 0);
+    for (unsigned i = 1; i < 8; i++) kit_start(k, i, NULL);
+    lab_run(k->lab, SECOND);
+    for (unsigned i = 1; i < 8; i++) lab_connect(k->lab, i, 0);
+    lab_run(k->lab, 1500);
+    for (unsigned i = 1; i < 8; i++) lab_freeze(k->lab, i, true);
+    lab_run(k->lab, SECOND);
+    assert_int_equal(kit_status(k, 0).handshaking, 4);
+    assert_int_equal(kit_discarded(k, 0, MOTH_EFULL), 3);
+    kit_free(k);
+}
+
+static void test_connect_is_refused_when_enough_is_wanted(void **state)
+{
+    struct kit *k = row_with_limit(91, MOTH_LIMIT_WANTED_LINKS, 2);
+    (void)state;
+    assert_int_equal(moth_connect(kit_node(k, 1), "10.0.0.7:1"), 0);
+    assert_int_equal(moth_connect(kit_node(k, 1), "10.0.0.7:2"), 0);
+    assert_int_equal(moth_connect(kit_node(k, 1), "10.0.0.7:3"), MOTH_EFULL);
+    assert_int_equal(moth_connect(kit_node(k, 1), "10.0.0.7:2"), 0); /* wanted already */
+    kit_free(k);
+}
+
+static void test_notices_above_the_rate_are_not_sent(void **state)
+{
+    struct kit *k = row_with_limit(92, MOTH_LIMIT_NOTICES_PER_SECOND, 2);
+    uint8_t frame[512];
+    (void)state;
+    for (uint64_t id = 1; id <= 20; id++) {
+        size_t bytes = seal(k, kit_id(k, 0), 2, ENVELOPE_DATA, id, 5, frame);
+        memset(frame + 28, 0x77, MOTH_ID_BYTES); /* for nobody */
+        link_send(kit_session(k, 0, 1)->link, FRAME_MESSAGE, slice_of(frame, bytes), slice_of(NULL, 0));
+    }
+    lab_turn(k->lab, 0);
+    lab_run(k->lab, SECOND / 10);
+    assert_int_equal(kit_discarded(k, 1, MOTH_EUNREACHABLE), 20);
+    assert_int_equal(kit_discarded(k, 1, MOTH_ERATE), 18);
+    kit_free(k);
+}
+
+static void test_adverts_above_the_limit_replace_the_unreachable_or_are_refused(void **state)
+{
+    struct kit *k = row_with_limit(93, MOTH_LIMIT_ADVERTS, 4);
+    uint8_t frame[4 + ADVERT_BYTES_MAX];
+    struct identity who;
+    (void)state;
+    for (uint32_t i = 0; i < 10; i++) push(k, FRAME_NETWORK_UPDATE, frame, invent(&who, i, 5, NULL, frame));
+    assert_int_equal(kit_node(k, 1)->topology.origins.count, 5); /* our own beside four */
+    assert_true(topology_find(kit_node(k, 1), kit_id(k, 0)) && topology_find(kit_node(k, 1), kit_id(k, 2)));
+    for (unsigned i = 3; i < 8; i++) {
+        kit_start(k, i, NULL);
+        lab_connect(k->lab, i, i == 3 ? 0 : i - 1);
+        lab_run(k->lab, SECOND);
+    }
+    assert_int_equal(kit_node(k, 1)->topology.origins.count, 5);
+    assert_true(kit_discarded(k, 1, MOTH_EFULL) > 0);
+    kit_free(k);
+}
+
+static void test_invented_neighbours_do_not_fill_the_map_nor_freeze_it(void **state)
+{
+    struct kit *k = row_with_limit(94, MOTH_LIMIT_ADVERTS, 4);
+    struct advert a = {.boot = 1, .seq = 5, .lifetime_s = 7200, .name = "invented"};
+    uint8_t frame[4 + ADVERT_BYTES_MAX] = {0}, seed[32] = {0xbb};
+    struct identity who;
+    (void)state;
+    identity_from_seed(&who, seed);
+    memcpy(a.ed25519_key, who.ed25519_public, 32);
+    memcpy(a.x25519_key, who.x25519_public, 32);
+    for (; a.neighbour_count < 30; a.neighbour_count++) {
+        a.neighbours[a.neighbour_count].cost = 1;
+        put_uint(a.neighbours[a.neighbour_count].id.bytes, a.neighbour_count + 1, 4);
+    }
+    push(k, FRAME_NETWORK_UPDATE, frame, 4 + advert_encode(&a, who.seed, frame + 4));
+    assert_true(router_count(kit_node(k, 1)->router) <= 4 * 5);
+    assert_true(kit_discarded(k, 1, MOTH_EFULL) > 0);
+    lab_cut(k->lab, 1, 2, false);
+    assert_true(kit_wait_hops(k, 1, 2, ROUTER_UNREACHABLE, 5 * SECOND));
+    kit_link(k, 2, 0); /* an honest change: still heard */
+    assert_true(kit_wait_hops(k, 1, 2, 2, 5 * SECOND));
+    kit_free(k);
+}
+
+static void test_an_older_advert_is_stale(void **state)
+{
+    struct kit *k = kit_row(95, 2);
+    uint8_t frame[4 + ADVERT_BYTES_MAX];
+    struct identity who;
+    (void)state;
+    push(k, FRAME_NETWORK_UPDATE, frame, invent(&who, 1, 5, NULL, frame));
+    uint64_t before = kit_discarded(k, 1, MOTH_ESTALE);
+    push(k, FRAME_NETWORK_UPDATE, frame, invent(&who, 1, 4, NULL, frame));
+    assert_int_equal(kit_discarded(k, 1, MOTH_ESTALE), before + 1);
+    assert_int_equal(topology_find(kit_node(k, 1), &who.id)->version.seq, 5);
+    kit_free(k);
+}
+
+/* --- messages that should not be --- */
+
+/* Sends node 1 a sealed message with some bytes of its head changed, and tells how often `reason` was counted for
+ * it. */
+static uint64_t refused(struct kit *k, size_t at, const void *bytes, size_t count, int reason)
+{
+    uint8_t frame[512];
+    size_t size = seal(k, kit_id(k, 0), 2, ENVELOPE_DATA, 77, 5, frame);
+    uint64_t before = kit_discarded(k, 1, reason);
+    memcpy(frame + at, bytes, count);
+    push(k, FRAME_MESSAGE, frame, size);
+    assert_true(kit_linked(k, 0, 1));
+    return kit_discarded(k, 1, reason) - before;
+}
+
+static void test_our_own_message_that_comes_back_is_a_loop(void **state)
+{
+    struct kit *k = kit_row(96, 3);
+    (void)state;
+    assert_int_equal(refused(k, 12, kit_id(k, 1)->bytes, MOTH_ID_BYTES, MOTH_ELOOP), 1);
+    kit_free(k);
+}
+
+static void test_mail_to_us_in_our_own_name_is_a_loop(void **state)
+{
+    struct kit *k = kit_row(97, 3);
+    uint8_t both[2 * MOTH_ID_BYTES];
+    (void)state;
+    memcpy(both, kit_id(k, 1)->bytes, MOTH_ID_BYTES);
+    memcpy(both + MOTH_ID_BYTES, kit_id(k, 1)->bytes, MOTH_ID_BYTES);
+    assert_int_equal(refused(k, 12, both, sizeof both, MOTH_ELOOP), 1);
+    kit_free(k);
+}
+
+static void test_a_message_whose_path_names_us_is_a_loop(void **state)
+{
+    struct kit *k = kit_row(98, 3);
+    uint8_t frame[512];
+    (void)state;
+    size_t size = seal(k, kit_id(k, 0), 2, ENVELOPE_DATA, 77, 5, frame);
+    frame[1] = 1; /* one hop */
+    frame[7] |= ENVELOPE_HAS_PATH;
+    memcpy(frame + size, kit_id(k, 1)->bytes, ENVELOPE_PATH_BYTES);
+    push(k, FRAME_MESSAGE, frame, size + ENVELOPE_PATH_BYTES);
+    assert_int_equal(kit_discarded(k, 1, MOTH_ELOOP), 1);
+    assert_int_equal(k->messages[2], 0);
+    kit_free(k);
+}
+
+static void test_mail_from_somebody_without_an_advert_is_from_an_unknown_sender(void **state)
+{
+    struct kit *k = kit_row(99, 3);
+    uint8_t ids[2 * MOTH_ID_BYTES] = {9, 9, 9};
+    (void)state;
+    memcpy(ids + MOTH_ID_BYTES, kit_id(k, 1)->bytes, MOTH_ID_BYTES);
+    assert_int_equal(refused(k, 12, ids, sizeof ids, MOTH_EUNKNOWN_SENDER), 1);
+    kit_free(k);
+}
+
+static void test_mail_that_is_older_than_its_time_is_expired(void **state)
+{
+    struct kit *k = kit_row(100, 2);
+    uint8_t frame[512];
+    (void)state;
+    size_t size = seal(k, kit_id(k, 0), 1, ENVELOPE_DATA, 77, 5, frame);
+    put_uint(frame + 2, 61, 4); /* it had sixty seconds */
+    push(k, FRAME_MESSAGE, frame, size);
+    assert_int_equal(kit_discarded(k, 1, MOTH_EEXPIRED), 1);
+    assert_int_equal(k->messages[1], 0);
+    kit_free(k);
+}
+
+/* Node 0 says that it has received what node 1 wrote to node 2. */
+static void test_a_receipt_from_somebody_else_ends_nothing(void **state)
+{
+    struct kit *k = kit_row(101, 3);
+    struct moth_node *n = kit_node(k, 0);
+    const struct peer *p = peers_find(&n->peers, kit_id(k, 1));
+    uint8_t plain[256], frame[512], data[9] = {0};
+    struct envelope_body body = {.type = slice_text("receipt"), .data = slice_of(data, sizeof data)};
+    struct envelope head = {.hop_limit = 5, .kind = ENVELOPE_RECEIPT, .ttl_s = 60, .src = n->identity.id, .dst = p->id,
+                            .id = 9};
+    struct moth_sent sent;
+    struct aead *key;
+    uint64_t id;
+    (void)state;
+    lab_freeze(k->lab, 2, true);
+    assert_int_equal(kit_send(k, 1, kit_id(k, 2), "for 2 alone", &id), 0);
+    put_uint(data, id, 8);
+    assert_int_equal(keys_to(&n->keys, &p->id, p->x25519_key, head.epk, &key), 0);
+    size_t bytes = envelope_body_encode(0, &body, plain);
+    push(k, FRAME_MESSAGE, frame, envelope_seal(&head, slice_of(plain, bytes), key, frame));
+    assert_int_equal(kit_discarded(k, 1, MOTH_EMISDIRECTED), 1);
+    assert_int_equal(moth_message_get(kit_node(k, 1), id, &sent), 0);
+    assert_int_equal(sent.state, MOTH_SENT);
+    kit_free(k);
+}
+
+static void test_a_notice_ends_at_its_hop_limit_and_does_not_turn_round(void **state)
+{
+    struct kit *k = kit_row(102, 3);
+    uint8_t notice[42] = {0};
+    (void)state;
+    memcpy(notice, kit_id(k, 2)->bytes, MOTH_ID_BYTES);
+    notice[17] = 1;
+    push(k, FRAME_NOTICE, notice, sizeof notice);
+    assert_int_equal(kit_discarded(k, 1, MOTH_EHOP_LIMIT), 1);
+    notice[16] = 5;
+    memcpy(notice, kit_id(k, 0)->bytes, MOTH_ID_BYTES);
+    push(k, FRAME_NOTICE, notice, sizeof notice);
+    assert_int_equal(kit_discarded(k, 1, MOTH_ELOOP), 1);
+    kit_free(k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -459,6 +693,19 @@ int main(void)
         cmocka_unit_test(test_an_advert_that_waited_teaches_no_more_than_its_link_may),
         cmocka_unit_test(test_an_age_that_somebody_made_up_does_not_bury_an_advert),
         cmocka_unit_test(test_forged_hints_spend_no_retries),
+        cmocka_unit_test(test_no_more_strangers_shake_hands_than_allowed),
+        cmocka_unit_test(test_connect_is_refused_when_enough_is_wanted),
+        cmocka_unit_test(test_notices_above_the_rate_are_not_sent),
+        cmocka_unit_test(test_adverts_above_the_limit_replace_the_unreachable_or_are_refused),
+        cmocka_unit_test(test_invented_neighbours_do_not_fill_the_map_nor_freeze_it),
+        cmocka_unit_test(test_an_older_advert_is_stale),
+        cmocka_unit_test(test_our_own_message_that_comes_back_is_a_loop),
+        cmocka_unit_test(test_mail_to_us_in_our_own_name_is_a_loop),
+        cmocka_unit_test(test_a_message_whose_path_names_us_is_a_loop),
+        cmocka_unit_test(test_mail_from_somebody_without_an_advert_is_from_an_unknown_sender),
+        cmocka_unit_test(test_mail_that_is_older_than_its_time_is_expired),
+        cmocka_unit_test(test_a_receipt_from_somebody_else_ends_nothing),
+        cmocka_unit_test(test_a_notice_ends_at_its_hop_limit_and_does_not_turn_round),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -277,6 +277,68 @@ static void test_a_stalled_handshake_ends_after_five_seconds(void **state)
     kit_free(k);
 }
 
+static void test_an_address_learned_is_dialled_once_a_minute(void **state)
+{
+    struct kit *k = kit_row(69, 3); /* 0 knows 2's address only by hearsay */
+    struct moth_id far = *kit_id(k, 2);
+    (void)state;
+    lab_kill(k->lab, 2);
+    lab_kill(k->lab, 1);
+    lab_run(k->lab, 10 * SECOND);
+    uint64_t before = kit_status(k, 0).dials;
+    assert_int_equal(kit_send(k, 0, &far, "x", NULL), 0);
+    lab_run(k->lab, 50 * SECOND);
+    assert_int_equal(kit_status(k, 0).dials, before + 1);
+    lab_run(k->lab, 20 * SECOND);
+    assert_int_equal(kit_status(k, 0).dials, before + 2);
+    kit_free(k);
+}
+
+static void test_who_is_leaving_takes_no_new_links(void **state)
+{
+    struct kit *k = kit_row(110, 2);
+    (void)state;
+    kit_start(k, 2, NULL);
+    moth_node_leave(kit_node(k, 0));
+    lab_connect(k->lab, 2, 0);
+    lab_run(k->lab, 5 * SECOND);
+    assert_null(kit_session(k, 2, 0));
+    assert_true(kit_discarded(k, 0, MOTH_ESHUTDOWN) > 0);
+    kit_free(k);
+}
+
+static void test_who_has_no_room_for_a_link_says_so(void **state)
+{
+    struct kit *k = kit_new(111, 3);
+    struct moth_config small = {.open = true, .limits = {[MOTH_LIMIT_LINKS] = 1}};
+    (void)state;
+    assert_int_equal(lab_start(k->lab, 0, "hub", &small), 0);
+    kit_start(k, 1, NULL);
+    kit_start(k, 2, NULL);
+    kit_link(k, 1, 0);
+    lab_connect(k->lab, 2, 0);
+    lab_run(k->lab, SECOND / 4); /* before it tries again */
+    assert_int_equal(k->events[2][MOTH_EVENT_DIAL], 1);
+    assert_int_equal(k->last_reason[2][MOTH_EVENT_DIAL], MOTH_EPEER_FULL);
+    assert_int_equal(kit_discarded(k, 0, MOTH_EFULL), 1);
+    kit_free(k);
+}
+
+static void test_a_link_is_ended_by_the_address_that_shows(void **state)
+{
+    struct kit *k = kit_row(112, 2); /* n1 dialled: n0 shows where it listens */
+    struct moth_peer shown;
+    (void)state;
+    assert_int_equal(moth_peer_get(kit_node(k, 0), kit_id(k, 1), &shown), 0);
+    assert_string_equal(shown.address, "10.0.0.2:6684");
+    assert_int_equal(moth_disconnect_address(kit_node(k, 0), "10.0.0.9:1"), MOTH_ENOT_FOUND);
+    assert_int_equal(moth_disconnect_address(kit_node(k, 0), shown.address), 0);
+    lab_turn(k->lab, 0);
+    lab_run(k->lab, SECOND);
+    assert_false(kit_linked(k, 0, 1));
+    kit_free(k);
+}
+
 /* --- names and clocks --- */
 
 static void test_the_first_id_seen_with_a_name_keeps_it(void **state)
@@ -793,6 +855,10 @@ int main(void)
         cmocka_unit_test(test_an_address_that_answers_with_another_key_is_refused),
         cmocka_unit_test(test_the_links_limit_refuses_the_next_one),
         cmocka_unit_test(test_a_stalled_handshake_ends_after_five_seconds),
+        cmocka_unit_test(test_an_address_learned_is_dialled_once_a_minute),
+        cmocka_unit_test(test_who_is_leaving_takes_no_new_links),
+        cmocka_unit_test(test_who_has_no_room_for_a_link_says_so),
+        cmocka_unit_test(test_a_link_is_ended_by_the_address_that_shows),
         cmocka_unit_test(test_the_first_id_seen_with_a_name_keeps_it),
         cmocka_unit_test(test_nobody_takes_our_own_name),
         cmocka_unit_test(test_a_clock_far_off_is_said_once),

@@ -11,7 +11,11 @@ struct moth_loop;
 /* MOTH_EIN_USE: another process runs on this home; MOTH_EPERMISSION, MOTH_EIO: it cannot be made or written. SIGPIPE is
  * ignored from then on, unless the program handles it: writing to a peer that is gone would end the process. */
 int moth_loop_open(const char *home, struct moth_loop **out);
-void moth_loop_close(struct moth_loop *loop); /* after moth_node_close; NULL is fine */
+
+/* After moth_node_close; NULL is fine. 0, or MOTH_ETIMEOUT: another thread still waits for a name lookup or for a
+ * terminal, and nobody can call it back. The home is then free, but memory stays, and so does the thread: exit() waits
+ * for it, _exit() does not. */
+int moth_loop_close(struct moth_loop *loop);
 
 const struct moth_host *moth_loop_host(struct moth_loop *loop);
 struct moth_transport *moth_loop_transport(struct moth_loop *loop);

@@ -2,8 +2,8 @@
  *
  * A turn ends in the prepare phase, just before the loop would sleep: there the owner's `turn` runs, sends what the
  * turn's events gathered, and says when it wants to be woken. Standard input is left as it was found: a terminal is
- * opened anew by name, a pipe becomes blocking again at the end, and a plain file is read in chunks by the thread
- * pool. */
+ * opened anew by name, a pipe becomes blocking again at the end, and a plain file, or a terminal that is another
+ * user's, is read in chunks by the thread pool. */
 #include "moth/loop.h"
 
 #include "base/home.h"
@@ -22,10 +22,11 @@
 
 #define INPUT_CHUNK_BYTES 4096
 #define SIGNAL_COUNT 2
+#define CLOSE_MS 100 /* for what cannot be called back */
 
 struct input {
     struct frame_decoder lines;
-    uv_stream_t *stream; /* owned by the loop until closed; NULL for a plain file */
+    uv_stream_t *stream; /* owned by the loop until closed; NULL: read by the thread pool */
     int flags;           /* of a pipe, as it was found; -1: not a pipe */
     uv_fs_t read;
     uint8_t chunk[INPUT_CHUNK_BYTES];
@@ -219,7 +220,8 @@ static void input_took(struct moth_loop *loop, ssize_t n)
         frame_feed(&in->lines, (struct span){in->chunk, (size_t)n});
     } else {
         in->ended = true;
-        frame_finish(&in->lines);
+        if (n == 0 || n == UV_EOF || n == UV_EBADF) frame_finish(&in->lines);
+        else in->rc = uv_error((int)n);
     }
     input_give(loop);
 }
@@ -248,7 +250,7 @@ static void on_file_read(uv_fs_t *request)
     ssize_t n = request->result;
     uv_fs_req_cleanup(request);
     loop->input.reading = false;
-    if (n > 0) loop->input.offset += n;
+    if (n > 0 && loop->input.offset >= 0) loop->input.offset += n;
     input_took(loop, n);
 }
 
@@ -301,7 +303,7 @@ int moth_loop_read_lines(struct moth_loop *loop, size_t max_bytes,
     int rc = 0;
     assert(!in->on);
     uv_handle_type type = uv_guess_handle(STDIN_FILENO);
-    if (type == UV_TTY) rc = input_open_terminal(loop);
+    if (type == UV_TTY && input_open_terminal(loop) < 0) type = UV_UNKNOWN_HANDLE;
     else if (type == UV_NAMED_PIPE || type == UV_TCP) rc = input_open_pipe(loop);
     if (rc < 0) return rc;
     if (in->stream) in->stream->data = loop;
@@ -383,20 +385,39 @@ static void input_close(struct input *in)
     in->paused = true; /* a read that ends now is not for anybody */
 }
 
-void moth_loop_close(struct moth_loop *loop)
+/* What runs on another thread and may take for ever. */
+static bool is_held(const struct moth_loop *loop)
 {
-    if (!loop) return;
+    return loop->tcp.lookups > 0 || (loop->input.reading && !loop->input.stream);
+}
+
+static void wait_while_held(struct moth_loop *loop)
+{
+    uv_update_time(&loop->uv);
+    uv_timer_start(&loop->timer, on_timer, CLOSE_MS, 0);
+    while (is_held(loop) && uv_is_active((uv_handle_t *)&loop->timer)) uv_run(&loop->uv, UV_RUN_ONCE);
+}
+
+int moth_loop_close(struct moth_loop *loop)
+{
+    if (!loop) return 0;
     tcp_stop(&loop->tcp);
     input_close(&loop->input);
     for (int i = 0; i < SIGNAL_COUNT; i++) uv_close((uv_handle_t *)&loop->signals[i], NULL);
     uv_close((uv_handle_t *)&loop->wake, NULL);
-    uv_close((uv_handle_t *)&loop->timer, NULL);
     uv_close((uv_handle_t *)&loop->prepare, NULL);
+    wait_while_held(loop);
+    uv_close((uv_handle_t *)&loop->timer, NULL);
+    if (is_held(loop)) {
+        home_close(&loop->home);
+        return MOTH_ETIMEOUT;
+    }
     while (uv_loop_close(&loop->uv) == UV_EBUSY) uv_run(&loop->uv, UV_RUN_DEFAULT); /* an old stop ends a run early */
     if (loop->input.on) frame_decoder_fini(&loop->input.lines);
     tcp_fini(&loop->tcp);
     home_close(&loop->home);
     free(loop);
+    return 0;
 }
 
 const struct moth_host *moth_loop_host(struct moth_loop *loop)

@@ -57,7 +57,7 @@ int uv_error(int status)
     case UV_ECONNABORTED: return MOTH_ECLOSED;
     case UV_EAI_NONAME:
     case UV_EAI_NODATA:
-    case UV_EAI_FAMILY: return MOTH_ENOT_FOUND;
+    case UV_EAI_FAMILY: return MOTH_ENO_HOST;
     case UV_EINVAL:
     case UV_EAFNOSUPPORT: return MOTH_EBAD_ADDRESS;
     default: return MOTH_EIO;
@@ -247,6 +247,7 @@ static void dial_next(struct dial *dial)
 static void on_looked_up(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
 {
     struct dial *dial = request->data;
+    transport_of(dial->conn->base.transport)->lookups--;
     dial->found = dial->next = found;
     if (status == 0 && dial->conn->reason == 0) dial_next(dial);
     else dial_end(dial, status < 0 ? status : UV_ECANCELED);
@@ -271,7 +272,9 @@ static struct conn *tcp_dial(struct moth_transport *base, const char *address, v
     dial->lookup.data = dial->connect.data = dial;
     c->held++;
     rc = uv_getaddrinfo(t->loop, &dial->lookup, on_looked_up, host, service, &hints);
-    if (rc < 0) {
+    if (rc == 0) {
+        t->lookups++;
+    } else {
         free(dial);
         c->held--;
         tcp_close(&c->base, uv_error(rc));

@@ -38,7 +38,7 @@ struct transport_events {
 #define TRANSPORT_LOW_BYTES (64u << 10)
 
 struct transport_ops {
-    /* Listens on "HOST:PORT" instead of where it did; where to goes to `*bound`. MOTH_EBAD_ADDRESS, MOTH_ENOT_FOUND,
+    /* Listens on "HOST:PORT" instead of where it did; where to goes to `*bound`. MOTH_EBAD_ADDRESS, MOTH_ENO_HOST,
      * MOTH_EIN_USE, MOTH_EPERMISSION, MOTH_EIO. */
     int (*listen)(struct moth_transport *t, const char *address, struct address *bound);
 

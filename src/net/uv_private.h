@@ -11,6 +11,7 @@ struct tcp_transport {
     uv_loop_t *loop;            /* borrowed */
     uv_tcp_t *listener;         /* owned by the loop until its close callback */
     struct tcp_conn *conns;     /* all that are not yet freed, doubly linked */
+    unsigned lookups;           /* of names, under way on other threads */
     uint8_t *read_buffer;       /* owned; one for all: reads are handled at once */
 };
 

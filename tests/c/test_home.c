@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
@@ -18,6 +19,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,9 +28,39 @@
 
 static char folder[PATH_BYTES]; /* this test's own, gone after it */
 
+static const char *path_of(const char *name)
+{
+    static char path[2 * PATH_BYTES];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+/* --- the disk: what is synced, and when --- */
+
+static struct {
+    unsigned count, fail_at;             /* the call that fails, from 1; 0: none */
+    bool of_folder[4], name_is_there[4]; /* call by call */
+} syncs;
+
+int fsync(int fd)
+{
+    struct stat s;
+    unsigned call = syncs.count++;
+    if (call < 4) {
+        syncs.of_folder[call] = fstat(fd, &s) == 0 && S_ISDIR(s.st_mode);
+        syncs.name_is_there[call] = access(path_of("home/name"), F_OK) == 0;
+    }
+    if (syncs.count != syncs.fail_at) return (int)syscall(SYS_fsync, fd);
+    errno = EIO;
+    return -1;
+}
+
+/* --- the stage --- */
+
 static int set_up(void **state)
 {
     (void)state;
+    memset(&syncs, 0, sizeof syncs);
     strcpy(folder, "/tmp/moth-test-XXXXXX");
     return mkdtemp(folder) && chmod(folder, 0755) == 0 ? 0 : -1;
 }
@@ -39,13 +71,6 @@ static int tear_down(void **state)
     (void)state;
     snprintf(command, sizeof command, "rm -rf '%s'", folder);
     return system(command);
-}
-
-static const char *path_of(const char *name)
-{
-    static char path[2 * PATH_BYTES];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
 }
 
 static unsigned mode_of(const char *path)
@@ -82,6 +107,14 @@ static int count_entries(const char *path)
     for (const struct dirent *e; (e = readdir(d));) count += e->d_name[0] != '.';
     closedir(d);
     return count;
+}
+
+/* What a child works on; its parent has the lock. */
+static struct home unlocked_home(void)
+{
+    static char path[PATH_BYTES + 8];
+    snprintf(path, sizeof path, "%s/home", folder);
+    return (struct home){.path = path, .lock_fd = -1};
 }
 
 /* Runs `act` in a child and returns what it returned, as an exit status: the absolute value of an error. */
@@ -160,7 +193,7 @@ static void test_home_refuses_another_process_until_it_is_closed(void **state)
 
 static int hold_home(void)
 {
-    struct home h;
+    static struct home h;
     return home_open(&h, path_of("home")); /* and is gone without closing it */
 }
 
@@ -318,7 +351,7 @@ static void test_home_writes_over_what_a_crash_left_behind(void **state)
 /* The disk is full after ten bytes. */
 static int write_beyond_the_limit(void)
 {
-    struct home h = {.path = (char *)path_of("home"), .lock_fd = -1};
+    struct home h = unlocked_home();
     struct rlimit ten = {.rlim_cur = 10, .rlim_max = 10};
     signal(SIGXFSZ, SIG_IGN);
     return setrlimit(RLIMIT_FSIZE, &ten) == 0 ? home_write(&h, "name", slice_text("longer than ten bytes"))
@@ -337,12 +370,47 @@ static void test_home_leaves_the_old_file_when_the_new_one_does_not_fit(void **s
     home_close(&h);
 }
 
+static void test_home_syncs_the_file_before_it_has_its_name_and_the_folder_after(void **state)
+{
+    struct home h;
+    (void)state;
+    must_open(&h);
+    must_write(&h, "name", "new");
+    assert_int_equal(syncs.count, 2);
+    assert_true(!syncs.of_folder[0] && !syncs.name_is_there[0]);
+    assert_true(syncs.of_folder[1] && syncs.name_is_there[1]);
+    home_close(&h);
+}
+
+static void test_home_leaves_the_old_file_when_the_new_one_is_not_synced(void **state)
+{
+    struct home h;
+    (void)state;
+    must_open(&h);
+    must_write(&h, "name", "old");
+    syncs.fail_at = syncs.count + 1;
+    assert_int_equal(home_write(&h, "name", slice_text("new")), MOTH_EIO);
+    assert_holds(&h, "name", "old");
+    assert_int_equal(count_entries(path_of("home")), 2);
+    home_close(&h);
+}
+
+static void test_home_promises_nothing_when_the_folder_is_not_synced(void **state)
+{
+    struct home h;
+    (void)state;
+    must_open(&h);
+    syncs.fail_at = 2;
+    assert_int_equal(home_write(&h, "name", slice_text("new")), MOTH_EIO);
+    home_close(&h);
+}
+
 #define BIG_BYTES (64u << 10)
 
 static void write_for_ever(void)
 {
     static uint8_t data[BIG_BYTES];
-    struct home h = {.path = (char *)path_of("home"), .lock_fd = -1};
+    struct home h = unlocked_home();
     for (uint8_t fill = 0;; fill ^= 1) {
         memset(data, fill, sizeof data);
         if (home_write(&h, "name", slice_of(data, sizeof data)) < 0) _exit(1);
@@ -426,7 +494,7 @@ static void test_home_replaces_a_symlink_and_not_what_it_points_to(void **state)
 
 static int write_as_nobody(void)
 {
-    struct home h = {.path = (char *)path_of("home"), .lock_fd = -1};
+    struct home h = unlocked_home();
     int rc = become_nobody();
     return rc < 0 ? rc : home_write(&h, "name", slice_text("x"));
 }
@@ -514,7 +582,7 @@ static void test_home_refuses_to_read_a_folder(void **state)
 
 static int read_as_nobody(void)
 {
-    struct home h = {.path = (char *)path_of("home"), .lock_fd = -1};
+    struct home h = unlocked_home();
     char data[8];
     size_t bytes;
     int rc = become_nobody();
@@ -579,6 +647,9 @@ int main(void)
         TEST(test_home_never_changes_a_file_that_somebody_reads),
         TEST(test_home_writes_over_what_a_crash_left_behind),
         TEST(test_home_leaves_the_old_file_when_the_new_one_does_not_fit),
+        TEST(test_home_syncs_the_file_before_it_has_its_name_and_the_folder_after),
+        TEST(test_home_leaves_the_old_file_when_the_new_one_is_not_synced),
+        TEST(test_home_promises_nothing_when_the_folder_is_not_synced),
         TEST(test_home_shows_one_whole_file_at_any_instant_of_writing),
         TEST(test_home_refuses_to_write_over_a_folder),
         TEST(test_home_refuses_to_write_a_name_too_long_for_the_system),

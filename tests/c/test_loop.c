@@ -5,6 +5,7 @@
 #include "moth/loop.h"
 
 #include "base/buf.h"
+#include "net/transport.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +15,9 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -134,6 +137,45 @@ static void test_loop_refuses_a_home_that_cannot_be(void **state)
     (void)state;
     assert_int_equal(moth_loop_open("/dev/null/home", &second), MOTH_EIO);
     assert_null(second);
+}
+
+static sem_t looking_up, answered;
+
+/* Stands in for the library's: a resolver that answers when the test lets it. */
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **found)
+{
+    (void)node;
+    (void)service;
+    (void)hints;
+    (void)found;
+    sem_post(&looking_up);
+    sem_wait(&answered);
+    return EAI_NONAME;
+}
+
+static void ignore_close(void *owner, struct conn *c, int reason)
+{
+    (void)owner;
+    (void)c;
+    (void)reason;
+}
+
+static void test_loop_closing_does_not_wait_for_a_resolver(void **state)
+{
+    static const struct transport_events events = {.on_closed = ignore_close};
+    static struct moth_loop *volatile left; /* keeps what stays in the sight of the sanitizer */
+    struct moth_transport *t = moth_loop_transport(loop);
+    (void)state;
+    sem_init(&looking_up, 0, 0);
+    sem_init(&answered, 0, 0);
+    t->events = &events;
+    t->ops->dial(t, "slow.test:1", NULL);
+    sem_wait(&looking_up);
+    left = loop;
+    loop = NULL;
+    assert_int_equal(moth_loop_close(left), MOTH_ETIMEOUT);
+    open_loop(); /* the home is free */
+    sem_post(&answered);
 }
 
 static void test_loop_closing_nothing_is_fine(void **state)
@@ -439,13 +481,22 @@ static struct {
     struct buf text; /* each line with a "|" behind it, then the end's code in brackets */
     unsigned lines, ends;
     int pause_after; /* pause when so many lines came; -1: never */
-    bool resume_at_once;
+    bool resume_at_once, inside, nested;
 } input;
+
+static void pause_if_due(void)
+{
+    if (input.pause_after < 0 || (int)input.lines != input.pause_after) return;
+    moth_loop_pause_lines(loop, true);
+    if (input.resume_at_once) moth_loop_pause_lines(loop, false);
+}
 
 static void on_line(void *owner, const char *line, size_t bytes, int rc)
 {
     char end[16];
     assert_ptr_equal(owner, &input);
+    input.nested |= input.inside;
+    input.inside = true;
     if (line) {
         buf_add(&input.text, line, bytes);
         buf_add(&input.text, "|", 1);
@@ -454,9 +505,8 @@ static void on_line(void *owner, const char *line, size_t bytes, int rc)
         buf_add(&input.text, end, (size_t)snprintf(end, sizeof end, "(%d)", rc));
         input.ends++;
     }
-    if (input.pause_after < 0 || (int)input.lines != input.pause_after) return;
-    moth_loop_pause_lines(loop, true);
-    if (input.resume_at_once) moth_loop_pause_lines(loop, false);
+    pause_if_due();
+    input.inside = false;
 }
 
 static bool input_has_ended(void)
@@ -694,6 +744,24 @@ static void test_loop_a_pause_can_end_inside_the_line_that_began_it(void **state
     use_closed_pipe("one\ntwo\n");
     read_all(100);
     assert_input("one|two|(0)");
+    assert_false(input.nested);
+}
+
+static void test_loop_a_pause_holds_back_what_is_written_during_it(void **state)
+{
+    (void)state;
+    input.pause_after = 1;
+    int writer = use_pipe("one\ntwo\n");
+    read_lines(100);
+    run_until(one_line_came);
+    assert_int_equal(write(writer, "three\n", 6), 6);
+    run_some_turns();
+    assert_input("one|");
+    input.pause_after = -1;
+    moth_loop_pause_lines(loop, false);
+    close(writer);
+    run_until(input_has_ended);
+    assert_input("one|two|three|(0)");
 }
 
 static void test_loop_closes_while_it_waits_for_lines(void **state)
@@ -760,6 +828,35 @@ static void test_loop_reads_lines_of_a_terminal_and_keeps_it_blocking(void **sta
     close(master);
 }
 
+/* The terminal of a shell in which somebody became another user. */
+static void test_loop_reads_a_terminal_that_it_may_not_open(void **state)
+{
+    (void)state;
+    int master = posix_openpt(O_RDWR | O_NOCTTY);
+    if (geteuid() != 0 || master < 0 || grantpt(master) < 0 || unlockpt(master) < 0) skip();
+    int terminal = open(ptsname(master), O_RDWR | O_NOCTTY);
+    if (terminal < 0) skip();
+    use_as_input(terminal);
+    assert_int_equal(write(master, "typed\n\4", 7), 7);
+    assert_int_equal(seteuid(65534), 0);
+    int rc = moth_loop_read_lines(loop, 100, on_line, &input);
+    assert_int_equal(seteuid(0), 0);
+    assert_int_equal(rc, 0);
+    run_until(input_has_ended);
+    assert_input("typed|(0)");
+    close(master);
+}
+
+static void test_loop_tells_when_the_input_cannot_be_read(void **state)
+{
+    char end[16];
+    (void)state;
+    use_as_input(open("/", O_RDONLY));
+    read_all(100);
+    snprintf(end, sizeof end, "(%d)", MOTH_EIO);
+    assert_input(end);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 #define INPUT_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_input, tear_down_input)
 
@@ -769,6 +866,7 @@ int main(void)
         TEST(test_loop_refuses_a_home_that_is_in_use),
         TEST(test_loop_gives_the_home_free_when_it_closes),
         TEST(test_loop_refuses_a_home_that_cannot_be),
+        TEST(test_loop_closing_does_not_wait_for_a_resolver),
         TEST(test_loop_closing_nothing_is_fine),
         TEST(test_loop_leaves_no_file_open),
         TEST(test_loop_ignores_broken_pipes_unless_they_are_handled),
@@ -798,11 +896,14 @@ int main(void)
         INPUT_TEST(test_loop_a_pause_holds_even_the_end_back),
         INPUT_TEST(test_loop_a_pause_can_come_first),
         INPUT_TEST(test_loop_a_pause_can_end_inside_the_line_that_began_it),
+        INPUT_TEST(test_loop_a_pause_holds_back_what_is_written_during_it),
         INPUT_TEST(test_loop_closes_while_it_waits_for_lines),
         INPUT_TEST(test_loop_closes_while_it_reads_a_file),
         INPUT_TEST(test_loop_closes_with_lines_held_back),
         INPUT_TEST(test_loop_leaves_a_pipe_as_it_found_it),
         INPUT_TEST(test_loop_reads_lines_of_a_terminal_and_keeps_it_blocking),
+        INPUT_TEST(test_loop_reads_a_terminal_that_it_may_not_open),
+        INPUT_TEST(test_loop_tells_when_the_input_cannot_be_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,6 +34,7 @@ static struct machine {
     unsigned count;
     int open_rc, bytes_rc, drained_rc; /* what the owner answers */
     struct slice greeting;             /* what it says as soon as a connection opens */
+    bool pauses;                       /* it stops reading as soon as it has read something */
 } machines[MACHINES];
 
 static struct sim *sim;
@@ -74,7 +75,9 @@ static int on_bytes(void *owner, struct conn *c, struct span bytes)
     e->heard_us = sim_now_us(sim);
     buf_add(&e->received, bytes.data, bytes.bytes);
     memset(bytes.data, 0, bytes.bytes); /* the receiver may */
-    return ((struct machine *)owner)->bytes_rc;
+    struct machine *m = owner;
+    if (m->pauses) m->transport->ops->pause(c, true);
+    return m->bytes_rc;
 }
 
 static int on_drained(void *owner, struct conn *c)
@@ -600,6 +603,33 @@ static void test_sim_an_owner_closes_by_failing_to_go_on(void **state)
     assert_ended(a, MOTH_ESLOW);
 }
 
+static void test_sim_a_pause_from_inside_holds_the_next_chunk_back(void **state)
+{
+    (void)state;
+    struct end *a = must_connect(0, 1), *b = last_end(1);
+    machines[1].pauses = true;
+    send_text(a, "one");
+    send_text(a, "two");
+    run_us(SECOND_US);
+    assert_received(b, "one");
+    pause_end(b, false);
+    run_us(SECOND_US);
+    assert_received(b, "onetwo");
+}
+
+static void test_sim_reading_again_brings_nothing_early(void **state)
+{
+    (void)state;
+    struct end *a = must_connect(0, 1), *b = last_end(1);
+    send_text(a, "words");
+    pause_end(b, true);
+    pause_end(b, false);
+    run_us(SIM_LATENCY_US - 1);
+    assert_received(b, "");
+    run_us(1);
+    assert_received(b, "words");
+}
+
 static void test_sim_a_paused_end_does_not_notice_the_close(void **state)
 {
     (void)state;
@@ -969,6 +999,8 @@ int main(void)
         TEST(test_sim_a_paused_receiver_is_felt_by_the_sender),
         TEST(test_sim_draining_is_told_once_and_not_before_little_is_left),
         TEST(test_sim_an_owner_closes_by_failing_to_go_on),
+        TEST(test_sim_a_pause_from_inside_holds_the_next_chunk_back),
+        TEST(test_sim_reading_again_brings_nothing_early),
         TEST(test_sim_a_paused_end_does_not_notice_the_close),
         TEST(test_sim_an_open_cut_ends_both_sides_and_what_was_under_way),
         TEST(test_sim_a_silent_cut_holds_bytes_until_it_is_joined),

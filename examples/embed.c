@@ -1,14 +1,18 @@
 /* embed.c -- a node inside a program of your own, in one screen: it writes a letter to itself.
  *
- *   cc embed.c libmoth.a $(pkg-config --libs libuv libcrypto) -o embed && ./embed [HOME]
+ *   cc -Iinclude examples/embed.c build/libmoth.a $(pkg-config --libs libuv libcrypto) -o embed && ./embed [HOME]
  *
  * The loop brings the outside (sockets, clocks, a home folder for the identity), the node lives on it, and
- * what happens comes to one callback. Prints what arrives and ends with 0 once the receipt is back; without
- * HOME it makes a folder under /tmp. */
+ * what happens comes to one callback. Tells what arrives and ends with 0 once the receipt is back; without
+ * HOME it makes a folder under /tmp, and removes it. */
+#define _DEFAULT_SOURCE /* mkdtemp */
 #include "moth.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static struct moth_loop *loop;
 
@@ -16,7 +20,7 @@ static void on_event(void *owner, const struct moth_event *event)
 {
     (void)owner;
     if (event->kind == MOTH_EVENT_MESSAGE)
-        printf("%s says: %.*s\n", event->message->name, (int)event->message->bytes, (const char *)event->message->data);
+        printf("%zu bytes from %s\n", event->message->bytes, event->message->name); /* any bytes: no terminal's food */
     if (event->kind == MOTH_EVENT_STATE && event->sent->state == MOTH_DELIVERED) moth_loop_stop(loop);
 }
 
@@ -29,6 +33,15 @@ static int fail(const char *what, int rc)
 {
     fprintf(stderr, "%s: %s\n", what, moth_error_text(rc));
     return EXIT_FAILURE;
+}
+
+static void remove_folder(const char *path)
+{
+    DIR *folder = opendir(path);
+    if (!folder) return;
+    for (struct dirent *entry; (entry = readdir(folder));) unlinkat(dirfd(folder), entry->d_name, 0);
+    closedir(folder);
+    rmdir(path);
 }
 
 int main(int argc, char **argv)
@@ -50,5 +63,6 @@ int main(int argc, char **argv)
     moth_loop_run(loop, on_turn, node);
     moth_node_close(node);
     moth_loop_close(loop);
+    if (argc < 2) remove_folder(home);
     return EXIT_SUCCESS;
 }

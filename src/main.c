@@ -2,9 +2,9 @@
  * wiring.
  *
  * What keeps it from starting is a sentence on standard error and status 1; bad options are status 2. A first
- * SIGINT or SIGTERM says goodbye and ends with 0, a second one ends at once. What is opened is closed in
- * reverse: the shell, which points at the node, before the node, and the node before the loop that carries
- * its connections. */
+ * SIGINT or SIGTERM says goodbye and ends with 0, also after failed lines; a second one ends at once. What is
+ * opened is closed in reverse: the shell, which points at the node, before the node, and the node before the
+ * loop that carries its connections. */
 #include "moth/loop.h"
 
 #include "base/crypto.h"
@@ -12,6 +12,8 @@
 #include "options.h"
 #include "script/shell.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -51,7 +53,7 @@ static void on_event(void *owner, const struct moth_event *event)
 static void on_quit(void *owner, int status)
 {
     struct app *app = owner;
-    app->status = status;
+    if (status != 0) app->status = status; /* a goodbye that follows a failure does not make it good */
     moth_loop_stop(app->loop);
 }
 
@@ -92,12 +94,27 @@ __attribute__((format(printf, 2, 3))) static int fail(int status, const char *fo
     return status;
 }
 
+static int print(const char *text)
+{
+    if (fputs(text, stdout) >= 0 && fflush(stdout) == 0) return EXIT_SUCCESS;
+    return fail(EXIT_FAILURE, "standard output cannot be written: %s", strerror(errno));
+}
+
+/* A closed one would be given to the first file that is opened, and be written into. */
+static void fill_standard_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) _exit(EXIT_FAILURE);
+}
+
 static int open_loop(struct app *app)
 {
     const char *home = app->options.home;
     int rc = moth_loop_open(home, &app->loop);
     if (rc == MOTH_EIN_USE)
         return fail(EXIT_FAILURE, "another moth runs on %s; give this one its own: --home DIR", home);
+    if (rc == MOTH_ENOT_FOUND)
+        return fail(EXIT_FAILURE, "no home folder can be made at %s; name another: --home DIR", home);
     if (rc < 0)
         return fail(EXIT_FAILURE, "home folder %s: %s; name another: --home DIR", home, moth_error_text(rc));
     moth_loop_on_log(app->loop, on_log, app);
@@ -106,10 +123,11 @@ static int open_loop(struct app *app)
 
 static int load_network_key(struct app *app, struct moth_config *config)
 {
-    const char *network = app->options.network;
+    char *network = app->options.network;
     if (!network) return 0;
     int rc = netkey_load(moth_loop_host(app->loop), network, config->network_key);
     config->has_network_key = rc == 0;
+    if (!strchr(network, '/')) crypto_wipe(network, strlen(network)); /* all users can list our arguments */
     if (rc == 0) return 0;
     const char *shown = strchr(network, '/') ? network : "the passphrase"; /* which is nobody's business */
     if (rc == MOTH_EARGUMENT) return fail(EXIT_FAILURE, "--network: the first line of %s is empty", shown);
@@ -121,7 +139,7 @@ static int explain_listen(const struct options *o, int rc)
 {
     const char *address = o->listen ? o->listen : "none", *advertise = o->advertise ? o->advertise : "not given";
     if (rc == MOTH_EBLOCKED)
-        return fail(EXIT_FAILURE, "--listen %s lets other machines in, which needs --network or --open", address);
+        return fail(EXIT_FAILURE, "--listen %s may let other machines in, which needs --network or --open", address);
     if (rc == MOTH_EIN_USE && o->has_listen)
         return fail(EXIT_FAILURE, "another program listens on %s; choose another port: --listen HOST:PORT", address);
     if (rc == MOTH_EIN_USE)
@@ -134,8 +152,8 @@ static int explain_node(const struct options *o, int rc)
 {
     if (rc == MOTH_EBAD_NAME) return fail(STATUS_USAGE, "--name: %s", moth_error_text(rc));
     if (rc == MOTH_EMALFORMED)
-        return fail(EXIT_FAILURE, "%s/identity or %s/reserve is damaged; put a copy back, or move both away for a new id",
-                    o->home, o->home);
+        return fail(EXIT_FAILURE, "%s/identity or %s/reserve is damaged; put a copy back, or move both away for a "
+                    "new id", o->home, o->home);
     if (rc == MOTH_EIO) return fail(EXIT_FAILURE, "the home folder %s cannot be read or written", o->home);
     return explain_listen(o, rc);
 }
@@ -169,13 +187,13 @@ static int open_shell(struct app *app)
     struct shell_setup setup = {.host = moth_loop_host(app->loop), .node = app->node, .quit = on_quit, .owner = app,
                                 .is_terminal = isatty(STDIN_FILENO), .connect = app->options.connect,
                                 .connects = app->options.connects};
+    moth_loop_on_signal(app->loop, on_signal, app); /* who sees the first line may end it */
     app->shell = shell_open(&setup);
     return app->shell ? 0 : fail(EXIT_FAILURE, "the shell cannot start");
 }
 
 static int listen_to_user(struct app *app)
 {
-    moth_loop_on_signal(app->loop, on_signal, app);
     moth_loop_pause_lines(app->loop, shell_is_busy(app->shell));
     int rc = moth_loop_read_lines(app->loop, LINE_BYTES_MAX, on_line, app);
     return rc < 0 ? fail(EXIT_FAILURE, "standard input cannot be read: %s", moth_error_text(rc)) : 0;
@@ -196,20 +214,22 @@ static void finish(struct app *app)
     app->shell = NULL;
     shell_close(shell);
     if (app->node) moth_node_close(app->node);
-    moth_loop_close(app->loop);
+    if (moth_loop_close(app->loop) < 0) _exit(app->status); /* exit would wait for the thread that is left */
 }
 
 int main(int argc, char **argv)
 {
     char why[OPTIONS_WHY_BYTES];
     static struct app app;
+    fill_standard_descriptors();
     setlocale(LC_CTYPE, "");
     signal(SIGPIPE, SIG_IGN);
     if (options_parse(argc, argv, &app.options, why) < 0) return fail(STATUS_USAGE, "%s; see moth --help", why);
-    if (app.options.help) return fputs(options_help, stdout) < 0;
-    if (app.options.version) return puts("moth " VERSION) < 0;
-    app.status = start(&app);
-    if (app.status == 0) moth_loop_run(app.loop, on_turn, &app);
+    if (app.options.help) return print(options_help);
+    if (app.options.version) return print("moth " VERSION "\n");
+    int status = start(&app);
+    if (status == 0) moth_loop_run(app.loop, on_turn, &app);
+    else app.status = status;
     finish(&app);
     return app.status;
 }

@@ -25,7 +25,9 @@ const char options_help[] =
     "                        default: 127.0.0.1:6684 or the next free port\n"
     "  --connect HOST:PORT   keep a link to that node; may be repeated\n"
     "  --network FILE|PASSPHRASE\n"
-    "                        the key all members share; with a / in it, a file\n"
+    "                        the key all members share; with a / in it, a file,\n"
+    "                        which is safer: others may see arguments; 64 hex\n"
+    "                        digits are the key itself\n"
     "  --open                listen beyond this machine without a network key\n"
     "  --advertise HOST:PORT|none\n"
     "                        the address others are told to dial\n"
@@ -33,10 +35,10 @@ const char options_help[] =
     "\n"
     "Commands come from standard input, a line each; help lists them.\n";
 
-static int refuse(char why[OPTIONS_WHY_BYTES], const char *before, const char *argument, const char *after)
+static int refuse(char why[OPTIONS_WHY_BYTES], const char *before, struct slice argument, const char *after)
 {
     char safe[OPTIONS_WHY_BYTES / 2];
-    text_safe(slice_text(argument), safe, sizeof safe);
+    text_safe(argument, safe, sizeof safe);
     snprintf(why, OPTIONS_WHY_BYTES, "%s%s%s", before, safe, after);
     return MOTH_EARGUMENT;
 }
@@ -54,19 +56,19 @@ static bool has_port(const char *value)
 {
     const char *colon = strrchr(value, ':');
     size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
-    return colon > value && digits > 0 && digits <= 5 && colon[1 + digits] == '\0';
+    return colon > value && digits > 0 && digits <= 5 && colon[1 + digits] == '\0' && atoi(colon + 1) <= 65535;
 }
 
 static int set_address(const char **out, const char *value, const char *before, char why[OPTIONS_WHY_BYTES])
 {
     *out = value;
     if (has_port(value) || strcmp(value, "none") == 0) return 0;
-    return refuse(why, before, value, ", which is neither HOST:PORT nor none");
+    return refuse(why, before, slice_text(value), ", which is neither HOST:PORT nor none");
 }
 
 static int add_connect(struct options *o, char *address, char why[OPTIONS_WHY_BYTES])
 {
-    if (!has_port(address)) return refuse(why, "--connect got ", address, ", which is not HOST:PORT");
+    if (!has_port(address)) return refuse(why, "--connect got ", slice_text(address), ", which is not HOST:PORT");
     if (o->connects == OPTIONS_CONNECTS_MAX) {
         snprintf(why, OPTIONS_WHY_BYTES, "--connect can be given %d times; use the command connect for more",
                  OPTIONS_CONNECTS_MAX);
@@ -103,6 +105,13 @@ static int apply(struct options *o, enum option option, char *value, char why[OP
     return 0;
 }
 
+/* The argument after `*at`, unless it looks like the next option: then a value was forgotten. */
+static char *next_value(int argc, char **argv, int *at)
+{
+    if (*at + 1 == argc || strncmp(argv[*at + 1], "--", 2) == 0) return NULL;
+    return argv[++*at];
+}
+
 /* The option in argv[*at], with its value behind `=` or in the next argument. */
 static int parse_one(int argc, char **argv, int *at, struct options *o, char why[OPTIONS_WHY_BYTES])
 {
@@ -110,13 +119,14 @@ static int parse_one(int argc, char **argv, int *at, struct options *o, char why
     size_t bytes = value ? (size_t)(value++ - argument) : strlen(argument);
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         if (strlen(table[i].name) != bytes || strncmp(argument, table[i].name, bytes) != 0) continue;
-        if (value && !table[i].takes_value) return refuse(why, table[i].name, "", " takes no value");
-        if (table[i].takes_value && !value) value = *at + 1 < argc ? argv[++*at] : NULL;
-        if (table[i].takes_value && (!value || !*value)) return refuse(why, table[i].name, "", " needs a value");
+        if (value && !table[i].takes_value) return refuse(why, table[i].name, slice_text(""), " takes no value");
+        if (table[i].takes_value && !value) value = next_value(argc, argv, at);
+        if (table[i].takes_value && (!value || !*value))
+            return refuse(why, table[i].name, slice_text(""), " needs a value");
         return apply(o, (enum option)i, value, why);
     }
-    if (argument[0] == '-') return refuse(why, "there is no option ", argument, "");
-    return refuse(why, "'", argument, "' is not an option; commands come from standard input");
+    if (argument[0] == '-') return refuse(why, "there is no option ", slice_of(argument, bytes), "");
+    return refuse(why, "'", slice_text(argument), "' is not an option; commands come from standard input");
 }
 
 /* --- defaults --- */
@@ -130,8 +140,8 @@ static bool is_allowed(char c)
 void options_name_from_login(const char *login, char out[MOTH_NAME_MAX + 1])
 {
     static const char ending[] = "-node";
-    size_t bytes = 0;
-    for (; bytes < MOTH_NAME_MAX && login[bytes]; bytes++) out[bytes] = is_allowed(login[bytes]) ? login[bytes] : '-';
+    size_t bytes = strnlen(login, MOTH_NAME_MAX);
+    for (size_t i = 0; i < bytes; i++) out[i] = is_allowed(login[i]) ? login[i] : '-';
     out[bytes] = '\0';
     if (bytes == 0) memcpy(out, "moth", sizeof "moth");
     if (bytes < HEX_NAME_BYTES || strspn(out, "0123456789abcdefABCDEF") != bytes) return;

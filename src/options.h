@@ -16,7 +16,8 @@ struct options { /* the pointers borrow from argv */
     char name[MOTH_NAME_MAX + 1];
     const char *listen; /* NULL: do not listen */
     bool has_listen;    /* asked for: that port and no other */
-    const char *network, *advertise; /* NULL: not given */
+    char *network;         /* NULL: not given; main wipes a passphrase */
+    const char *advertise; /* NULL: not given */
     char *connect[OPTIONS_CONNECTS_MAX];
     size_t connects;
     bool open, help, version;

@@ -53,6 +53,12 @@ static int stretch(const struct moth_host *host, struct slice passphrase, uint8_
     return rc < 0 ? rc : keep(host, key);
 }
 
+static int load_text(const struct moth_host *host, struct slice text, uint8_t key[NETKEY_BYTES])
+{
+    while (text.bytes > 0 && memchr(" \t\r", text.data[text.bytes - 1], 3)) text.bytes--;
+    return parse_key(text, key) ? 0 : stretch(host, text, key);
+}
+
 static int error_from_errno(void)
 {
     if (errno == ENOENT || errno == ENOTDIR) return MOTH_ENOT_FOUND;
@@ -66,14 +72,13 @@ static int read_line(FILE *f, char line[NETKEY_LINE_BYTES_MAX + 2], size_t *byte
     if (ferror(f)) return error_from_errno();
     const char *end = memchr(line, '\n', n);
     *bytes = end ? (size_t)(end - line) : n;
-    if (*bytes > 0 && line[*bytes - 1] == '\r') --*bytes;
-    return *bytes > NETKEY_LINE_BYTES_MAX ? MOTH_ETOO_BIG : 0;
+    return !end && n > NETKEY_LINE_BYTES_MAX ? MOTH_ETOO_BIG : 0;
 }
 
 static void warn_when_open(const struct moth_host *host, FILE *f, const char *path)
 {
     struct stat about;
-    if (fstat(fileno(f), &about) < 0 || (about.st_mode & (S_IRGRP | S_IROTH)) == 0) return;
+    if (fstat(fileno(f), &about) < 0 || !S_ISREG(about.st_mode) || (about.st_mode & (S_IRGRP | S_IROTH)) == 0) return;
     log_write(host, MOTH_LOG_WARN, "others on this machine can read the network key in %s; chmod 600 helps", path);
 }
 
@@ -84,10 +89,10 @@ static int load_file(const struct moth_host *host, const char *path, uint8_t key
     FILE *f = fopen(path, "rb");
     if (!f) return error_from_errno();
     setvbuf(f, NULL, _IONBF, 0); /* leave no copy of the secret behind */
-    warn_when_open(host, f, path);
     int rc = read_line(f, line, &bytes);
+    if (rc == 0) warn_when_open(host, f, path);
     fclose(f);
-    if (rc == 0 && !parse_key(slice_of(line, bytes), key)) rc = stretch(host, slice_of(line, bytes), key);
+    if (rc == 0) rc = load_text(host, slice_of(line, bytes), key);
     crypto_wipe(line, sizeof line);
     return rc;
 }
@@ -97,5 +102,5 @@ int netkey_load(const struct moth_host *host, const char *argument, uint8_t key[
     if (strchr(argument, '/')) return load_file(host, argument, key);
     if (access(argument, F_OK) == 0 && *argument)
         log_write(host, MOTH_LOG_WARN, "--network: taken as a passphrase; for the file of that name write ./NAME");
-    return stretch(host, slice_text(argument), key);
+    return load_text(host, slice_text(argument), key);
 }

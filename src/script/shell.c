@@ -7,9 +7,14 @@
 
 #include <lauxlib.h>
 
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MODULE "moth"
 
@@ -17,6 +22,7 @@ struct shell {
     struct shell_setup setup;
     struct runtime *runtime; /* owned */
     bool is_busy;
+    bool is_mute[STDERR_FILENO + 1]; /* by descriptor: what is said there is dropped */
 };
 
 /* --- what Lua calls --- */
@@ -26,25 +32,51 @@ static struct shell *owner_of(lua_State *L)
     return lua_touserdata(L, lua_upvalueindex(1));
 }
 
-static int write_to(lua_State *L, FILE *stream)
+/* 0 or an errno; EINTR: a signal came while nobody read. Signals wake poll, but not write, for libuv asks for
+ * restarts; PIPE_BUF bytes go into a pipe without waiting once poll says so. A terminal may wait all the same, and
+ * then only a signal makes the write a short one. The descriptor may not wait at all when it shares a socket with
+ * standard input. */
+static int write_all(int fd, const char *text, size_t bytes)
 {
+    struct pollfd reader = {.fd = fd, .events = POLLOUT};
+    bool is_cut = false;
+    while (bytes > 0) {
+        size_t part = bytes < PIPE_BUF ? bytes : PIPE_BUF;
+        if (poll(&reader, 1, is_cut ? 0 : -1) <= 0) return EINTR;
+        ssize_t n = write(fd, text, part);
+        if (n < 0 && errno != EAGAIN) return errno;
+        if (n < 0) continue;
+        is_cut = (size_t)n < part && !(fcntl(fd, F_GETFL) & O_NONBLOCK);
+        text += n;
+        bytes -= (size_t)n;
+    }
+    return 0;
+}
+
+static int write_to(lua_State *L, int fd)
+{
+    struct shell *s = owner_of(L);
     size_t bytes;
     const char *text = luaL_checklstring(L, 1, &bytes);
-    fwrite(text, 1, bytes, stream);
-    fflush(stream);
+    int error = s->is_mute[fd] ? 0 : write_all(fd, text, bytes);
+    if (error == 0) return 0;
+    s->is_mute[fd] = true;
+    if (error == EINTR || fd != STDOUT_FILENO) return 0;
+    fprintf(stderr, "moth: standard output cannot be written: %s\n", strerror(error));
+    s->setup.quit(s->setup.owner, EXIT_FAILURE);
     return 0;
 }
 
 /* write(text) */
 static int l_write(lua_State *L)
 {
-    return write_to(L, stdout);
+    return write_to(L, STDOUT_FILENO);
 }
 
 /* complain(text) */
 static int l_complain(lua_State *L)
 {
-    return write_to(L, stderr);
+    return write_to(L, STDERR_FILENO);
 }
 
 /* hold(on) */

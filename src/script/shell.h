@@ -1,7 +1,11 @@
 /* shell.h -- the shell as main sees it: the Lua of lua/moth/init.lua behind a few C calls.
  *
  * Lines and events go in, text goes to standard output and error. What the shell is and does is written in
- * Lua; here are only the protected ways in. When the shell itself cannot go on, it quits the program. */
+ * Lua; here are only the protected ways in. When the shell itself cannot go on, or standard output cannot be
+ * written, it quits the program.
+ *
+ * Whoever reads the output and stops (a stopped terminal, a full pipe) stops the node until they read on. A
+ * signal ends that wait: what is said on that stream from then on is dropped, so that the program can end. */
 #ifndef SCRIPT_SHELL_H
 #define SCRIPT_SHELL_H
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define DIGITS "000102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1F"
@@ -125,7 +126,27 @@ static void test_the_first_line_of_a_file_is_a_passphrase(void **state)
     uint8_t key[NETKEY_BYTES];
     (void)state;
     assert_int_equal(load_text(" open sesame \r\nnot this\n", key), 0);
-    expect_stretched(" open sesame ", key);
+    expect_stretched(" open sesame", key);
+}
+
+static void test_blanks_at_the_end_do_not_count(void **state)
+{
+    uint8_t key[NETKEY_BYTES];
+    (void)state;
+    assert_int_equal(load_text("open sesame \t \r\n", key), 0);
+    expect_stretched("open sesame", key);
+    assert_int_equal(netkey_load(&host, "open sesame ", key), 0);
+    expect_stretched("open sesame", key);
+    assert_int_equal(load_text("  \n", key), MOTH_EARGUMENT);
+}
+
+static void test_64_digits_are_the_key_without_a_file_too(void **state)
+{
+    uint8_t key[NETKEY_BYTES];
+    (void)state;
+    assert_int_equal(netkey_load(&host, DIGITS, key), 0);
+    for (unsigned i = 0; i < NETKEY_BYTES; i++) assert_int_equal(key[i], i);
+    assert_string_equal(outside.kept, "");
 }
 
 static void test_almost_a_key_is_a_passphrase(void **state)
@@ -174,7 +195,9 @@ static void test_a_folder_is_no_key(void **state)
 {
     uint8_t key[NETKEY_BYTES];
     (void)state;
+    chmod(outside.folder, 0755);
     assert_int_equal(netkey_load(&host, outside.folder, key), MOTH_EIO);
+    assert_string_equal(outside.warning, "");
 }
 
 static void test_a_key_that_others_can_read_is_warned_about(void **state)
@@ -185,6 +208,22 @@ static void test_a_key_that_others_can_read_is_warned_about(void **state)
     chmod(outside.path, 0644);
     assert_int_equal(netkey_load(&host, outside.path, key), 0);
     assert_non_null(strstr(outside.warning, "others on this machine can read the network key"));
+}
+
+static void test_only_files_that_stay_are_warned_about(void **state)
+{
+    uint8_t key[NETKEY_BYTES];
+    (void)state;
+    assert_int_equal(mkfifo(outside.path, 0600), 0);
+    chmod(outside.path, 0644);
+    pid_t writer = fork();
+    if (writer == 0) {
+        FILE *f = fopen(outside.path, "w");
+        _exit(!f || fputs(DIGITS "\n", f) < 0 || fclose(f) != 0);
+    }
+    assert_int_equal(netkey_load(&host, outside.path, key), 0);
+    assert_int_equal(waitpid(writer, NULL, 0), writer);
+    assert_string_equal(outside.warning, "");
 }
 
 static void test_a_passphrase_that_names_a_file_is_warned_about(void **state)
@@ -211,12 +250,15 @@ int main(void)
         TEST(test_a_passphrase_is_stretched_and_kept),
         TEST(test_what_was_kept_gives_the_same_key),
         TEST(test_the_first_line_of_a_file_is_a_passphrase),
+        TEST(test_blanks_at_the_end_do_not_count),
+        TEST(test_64_digits_are_the_key_without_a_file_too),
         TEST(test_almost_a_key_is_a_passphrase),
         TEST(test_an_empty_passphrase_is_refused),
         TEST(test_an_endless_passphrase_is_refused),
         TEST(test_a_file_that_is_not_there_is_refused),
         TEST(test_a_folder_is_no_key),
         TEST(test_a_key_that_others_can_read_is_warned_about),
+        TEST(test_only_files_that_stay_are_warned_about),
         TEST(test_a_passphrase_that_names_a_file_is_warned_about),
         TEST(test_a_key_that_cannot_be_kept_is_an_error),
     };

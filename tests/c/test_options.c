@@ -110,7 +110,7 @@ static void test_an_unknown_option_is_refused(void **state)
     (void)state;
     expect_refused(PARSE("--nme", "ana"), "there is no option --nme");
     expect_refused(PARSE("-x"), "there is no option -x");
-    expect_refused(PARSE("--nam=ana"), "there is no option --nam=ana");
+    expect_refused(PARSE("--netwrok=secret"), "there is no option --netwrok");
 }
 
 static void test_a_missing_value_is_refused(void **state)
@@ -121,6 +121,15 @@ static void test_a_missing_value_is_refused(void **state)
     expect_refused(PARSE("--network="), "--network needs a value");
 }
 
+static void test_an_option_is_no_value_unless_behind_an_equals_sign(void **state)
+{
+    (void)state;
+    expect_refused(PARSE("--network", "--open"), "--network needs a value");
+    assert_int_equal(PARSE("--network=--open"), 0);
+    assert_string_equal(options.network, "--open");
+    assert_int_equal(PARSE("--network", "-secret-"), 0);
+}
+
 static void test_a_value_too_many_is_refused(void **state)
 {
     (void)state;
@@ -129,7 +138,8 @@ static void test_a_value_too_many_is_refused(void **state)
 
 static void test_an_address_without_a_port_is_refused(void **state)
 {
-    static const char *const wrong[] = {"nonsense", "host:", ":1", "host:x", "host:1x", "host:123456", "host:-1"};
+    static const char *const wrong[] = {"nonsense", "host:", ":1", "host:x", "host:1x", "host:123456", "host:-1",
+                                        "host:65536"};
     char expected[OPTIONS_WHY_BYTES];
     (void)state;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -261,6 +271,7 @@ int main(void)
         TEST(test_help_names_every_option),
         TEST(test_an_unknown_option_is_refused),
         TEST(test_a_missing_value_is_refused),
+        TEST(test_an_option_is_no_value_unless_behind_an_equals_sign),
         TEST(test_a_value_too_many_is_refused),
         TEST(test_an_address_without_a_port_is_refused),
         TEST(test_a_stray_argument_is_refused_and_made_safe),

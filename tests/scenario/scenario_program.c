@@ -58,6 +58,9 @@ static void test_an_unknown_option_is_refused(void **state)
 {
     (void)state;
     expect_refused(PROCESS_START("option", "--lisen", "127.0.0.1:0"), "--lisen", 2);
+    struct process *p = PROCESS_START("secret", "--netwrok=open sesame");
+    expect_refused(p, "--netwrok", 2);
+    assert_false(process_has_said(p, "sesame"));
 }
 
 static void test_an_option_without_its_value_is_refused(void **state)
@@ -132,6 +135,19 @@ static void test_listening_beyond_this_machine_without_a_key_is_refused(void **s
     assert_false(process_has_said(p, "listening on"));
 }
 
+static void expect_listen_refused(const char *address, const char *complaint, int status)
+{
+    expect_refused(PROCESS_START("ana", "--home", folder_new_path("ana"), "--listen", address), complaint, status);
+}
+
+static void test_an_address_that_cannot_be_is_not_taken_for_one_beyond_this_machine(void **state)
+{
+    (void)state;
+    expect_listen_refused("127.0.0.1:99999", "neither HOST:PORT nor none", 2);
+    expect_listen_refused("::1:6684", "IPv6 in brackets", 2);
+    expect_listen_refused("nowhere.invalid:6684", "may let other machines in", 1);
+}
+
 static void test_a_node_that_does_not_listen_can_dial(void **state)
 {
     (void)state;
@@ -160,6 +176,12 @@ static void test_a_second_process_on_one_home_is_refused(void **state)
     struct process *twin = PROCESS_START("twin", "--home", process_home(ana), "--listen", "127.0.0.1:0");
     expect_refused(twin, process_home(ana), 1);
     process_quit(ana);
+}
+
+static void test_a_home_that_cannot_be_made_is_refused(void **state)
+{
+    (void)state;
+    expect_refused(PROCESS_START("ana", "--home", "/proc/moth"), "no home folder can be made at /proc/moth", 1);
 }
 
 static void expect_private(const char *home, const char *name)
@@ -347,6 +369,16 @@ static void test_sigterm_ends_it_cleanly(void **state)
     expect_clean_end(SIGTERM);
 }
 
+static void test_a_signal_ends_it_with_0_also_after_failed_lines(void **state)
+{
+    (void)state;
+    struct process *ana = process_node("ana", NULL, NULL);
+    process_say(ana, "send nobody hello");
+    process_expect_error(ana, "line 1: ", PROCESS_SOON_MS);
+    process_signal(ana, SIGTERM);
+    assert_int_equal(process_wait(ana, PROCESS_SOON_MS), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -362,10 +394,12 @@ int main(void)
         PROCESS_TEST(test_an_explicit_port_that_is_taken_is_an_error),
         PROCESS_TEST(test_a_default_port_that_is_taken_makes_way_to_the_next),
         PROCESS_TEST(test_listening_beyond_this_machine_without_a_key_is_refused),
+        PROCESS_TEST(test_an_address_that_cannot_be_is_not_taken_for_one_beyond_this_machine),
         PROCESS_TEST(test_a_node_that_does_not_listen_can_dial),
         PROCESS_TEST(test_connecting_to_oneself_is_refused_with_a_sentence),
         PROCESS_TEST(test_a_second_process_on_one_home_is_refused),
         PROCESS_TEST(test_a_damaged_identity_is_named_and_left_alone),
+        PROCESS_TEST(test_a_home_that_cannot_be_made_is_refused),
         PROCESS_TEST(test_the_home_is_private_to_its_owner),
         PROCESS_TEST(test_the_id_stays_over_restarts),
         PROCESS_TEST(test_two_homes_are_two_nodes),
@@ -379,6 +413,7 @@ int main(void)
         PROCESS_TEST(test_mail_that_quit_loses_is_named),
         PROCESS_TEST(test_sigint_ends_it_cleanly),
         PROCESS_TEST(test_sigterm_ends_it_cleanly),
+        PROCESS_TEST(test_a_signal_ends_it_with_0_also_after_failed_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -72,18 +72,26 @@ local function stop_dialling(node, address)
   return nil, code == "not_found" and "nothing is connected to " .. address or why
 end
 
+-- Whose link that address is: one that was dialled, or one the list shows.
+local function linked_at(shell, address)
+  local entry = shell:wanted(address)
+  if entry then return entry.linked and entry.peer end
+  for _, peer in ipairs(shell.node:peers()) do
+    if peer.linked and peer.address == address then return peer.id end
+  end
+end
+
 local function disconnect(shell, peer)
   local node, id, unknown = shell.node, nil, nil
   if peer:find(":", 1, true) then
-    local entry = shell:wanted(peer)
-    if not (entry and entry.linked) then return stop_dialling(node, peer) end
-    id = entry.peer
+    id = linked_at(shell, peer)
+    if not id then return stop_dialling(node, peer) end
   else
     id, unknown = resolve(node, peer)
   end
   if not id then return nil, unknown end
   local name = views.name(node, id)
-  local ok, why, code = node:disconnect(id)
+  local ok, why, code = shell:part(id)
   if not ok then return nil, code == "not_linked" and ("there is no direct link to %s"):format(name) or why end
   return "disconnected from " .. name
 end

@@ -8,6 +8,9 @@ local core = require "moth.core"
 local format = {}
 
 local WIDTH = 80
+local WIDE_FROM = 0x1100 -- characters from here on may take two columns
+local BLANK = 0x20
+local FOLD = "  "        -- before what follows of a broken line
 
 --- How people see an id: its first 8 digits.
 ---@param id string
@@ -86,6 +89,16 @@ function format.shown(text)
   return safe:sub(1, utf8.offset(safe, 41) - 1) .. "..."
 end
 
+--- A name in a column of a table.
+---@param text string
+---@param width integer  columns at most
+---@return string
+function format.cut(text, width)
+  if columns(text) <= width then return text end
+  local at = utf8.len(text) and utf8.offset(text, width) or width
+  return text:sub(1, at - 1) .. "~"
+end
+
 local function pad(text, width, to_right)
   local blanks = (" "):rep(width - columns(text))
   return to_right and blanks .. text or text .. blanks
@@ -127,6 +140,27 @@ function format.wrap(text, indent)
   end
   lines[#lines + 1] = line
   return table.concat(lines, "\n")
+end
+
+--- Breaks a line that is wider than a terminal, behind a blank if one is near, and indents what follows: a terminal
+--- itself goes on at the left edge, where a part of somebody's message could pass for a line of ours.
+---@param line string  safe
+---@return string
+function format.fold(line)
+  local parts, start, used = {}, 1, 0
+  local word, word_used = nil, 0 -- where the last word starts, and the columns before it
+  for at, code in utf8.codes(line) do
+    local width = code < WIDE_FROM and 1 or 2
+    if used + width > WIDTH then
+      local from = word or at
+      parts[#parts + 1] = line:sub(start, from - 1)
+      start, used, word = from, #FOLD + (word and used - word_used or 0), nil
+    end
+    used = used + width
+    if code == BLANK and used > WIDTH // 2 then word, word_used = at + 1, used end
+  end
+  parts[#parts + 1] = line:sub(start)
+  return table.concat(parts, "\n" .. FOLD)
 end
 
 --- A string of the DOT language.

@@ -55,7 +55,7 @@ local function gatherer(say, many)
   end
 end
 
-local function watch_links(node, say, is_dialling)
+local function watch_links(node, say, listener)
   local is_gone, last_reason = {}, {}
   local say_up = gatherer(say, "* %s peers can be reached ('list' shows them)")
   local say_down = gatherer(say, "* %s peers cannot be reached any more")
@@ -63,11 +63,11 @@ local function watch_links(node, say, is_dialling)
   node:on("link:up", function(e)
     is_gone[e.peer] = nil
     last_reason[e.address] = nil
-    if not is_dialling(e.address) then say(("* %s is linked (%s)"):format(e.name, e.address)) end
+    if not listener.is_awaited(e) then say(("* %s is linked (%s)"):format(e.name, e.address)) end
   end)
   node:on("link:down", function(e)
     is_gone[e.peer] = true
-    say(("* %s is gone: %s"):format(e.name, e.why))
+    if not listener.is_parting(e) then say(("* %s is gone: %s"):format(e.name, e.why)) end
   end)
   node:on("peer:up", function(e)
     is_gone[e.peer] = nil
@@ -85,22 +85,25 @@ local function watch_links(node, say, is_dialling)
   node:on("dial", function(e)
     local is_new = last_reason[e.address] ~= e.reason
     last_reason[e.address] = e.reason
-    if is_new and not is_dialling(e.address) then
-      say(notices.failed_dial(node, e.address, e.why))
-    end
+    if is_new and not listener.is_awaited(e) then say(notices.failed_dial(node, e.address, e.why)) end
   end)
 end
 
 -- Delivery is silent; only what ended badly is told.
 local BAD_ENDS = { expired = "has expired", refused = "was refused", lost = "is lost" }
 
---- Shows what happens to `node` through `say`. `is_dialling(address)`: somebody waits for that link and will
---- be told.
+---@class notices.listener
+---@field say fun(text: string)       messages, and how they ended
+---@field chat fun(text: string)      how the network changes
+---@field is_awaited fun(e: table): boolean  a command waits for this link or dial, and will tell
+---@field is_parting fun(e: table): boolean  a command ends the link to this peer, and will tell
+
+--- Shows what happens to `node`.
 ---@param node table
----@param say fun(text: string)
----@param is_dialling fun(address: string): boolean
-function notices.watch(node, say, is_dialling)
-  watch_links(node, say, is_dialling)
+---@param listener notices.listener
+function notices.watch(node, listener)
+  local say = listener.say
+  watch_links(node, listener.chat, listener)
   node:on("message", function(msg) say(notices.message(msg)) end)
   node:on("note", function(e) say("* " .. e.text) end)
   node:on("state", function(m)

@@ -1,9 +1,9 @@
 --- The shell: takes lines, runs them one after the other, says what came of them.
 --
 -- A command may wait; the lines behind it wait too, while messages and notices keep showing. Everything that
--- is said passes `safe`, line by line, here and nowhere else. From a pipe, failures carry their line's
--- number, go to the other stream and make the exit status 1; a person reads them where the answer would have
--- been.
+-- is said passes `safe`, line by line, here and nowhere else; on a terminal, lines are broken before it breaks
+-- them. From a pipe, failures carry their line's number, go to the other stream and make the exit status 1; a
+-- person reads them where the answer would have been.
 
 local core = require "moth.core"
 local commands = require "moth.commands"
@@ -13,6 +13,7 @@ local task = require "moth.task"
 local views = require "moth.views"
 
 local LEAVE_SECONDS = 2    -- for what is still being written
+local PART_SECONDS = 1     -- for a link to end
 local SETTLE_SECONDS = 3   -- for the links given on the command line, before piped lines start
 local SYNC_SECONDS = 1     -- for a new neighbour to tell whom it knows
 
@@ -36,32 +37,41 @@ function shell.new(options)
   for k, v in pairs(options) do self[k] = v end
   self.jobs, self.line_number, self.running, self.failed, self.leaving = {}, 0, false, false, false
   self.dials = {} -- addresses somebody waits for: false, or why the last dial failed
+  self.parting = {} -- ids of peers whose link somebody is ending
   self.node:on("dial", function(e)
     if self.dials[e.address] ~= nil then self.dials[e.address] = e.why end
   end)
-  notices.watch(self.node, function(text) if not self.leaving then self:say(text) end end,
-    function(address) return self.dials[address] ~= nil end)
+  notices.watch(self.node, {
+    say = function(text) self:say(text) end,
+    chat = function(text) if not self.leaving then self:say(text) end end, -- links end because this node leaves
+    is_awaited = function(e) return self:is_awaited(e) end,
+    is_parting = function(e) return self.parting[e.peer] end,
+  })
   return self
 end
 
-local function safe_lines(text)
+local function safe_lines(text, fold)
   local lines = {}
-  for line in (text .. "\n"):gmatch("(.-)\n") do lines[#lines + 1] = core.safe(line) end
+  for line in (text .. "\n"):gmatch("(.-)\n") do lines[#lines + 1] = fold(core.safe(line)) end
   return table.concat(lines, "\n") .. "\n"
+end
+
+local function as_it_is(line)
+  return line
 end
 
 --- Says one or more lines.
 ---@param text string
 function shell:say(text)
-  self.write(safe_lines(text))
+  self.write(safe_lines(text, self.is_terminal and format.fold or as_it_is))
 end
 
 --- Splits a line into its first word and the rest as it is. Nothing for blank lines and comments.
 ---@param line string
 ---@return string? word, string? rest
 function shell.parse(line)
-  local word, rest = line:match("^%s*([^%s#]%S*)%s*(.-)%s*$")
-  return word, rest
+  local word, rest = line:match("^%s*([^%s#]%S*)%s*(.*)$")
+  return word, rest and (rest:match("^.*%S") or "") -- a lazy match up to the blanks would be quadratic in them
 end
 
 -- The words a command takes; the last takes the rest of the line where the command says so.
@@ -101,7 +111,7 @@ end
 function shell:fail(why, number)
   if self.is_terminal then return self:say(why) end
   self.failed = true
-  self.complain(safe_lines(("line %d: %s"):format(number, why)))
+  self.complain(safe_lines(("line %d: %s"):format(number, why), as_it_is))
 end
 
 -- Runs what is queued, in order. One at a time, whatever comes meanwhile.
@@ -112,13 +122,14 @@ function shell:work()
     if not ok then core.log("error", traceback) end
   end
   self.running = false
-  self.hold(false)
+  if not self.leaving then self.hold(false) end
 end
 
 function shell:queue(job)
+  if self.leaving then return end
   self.jobs[#self.jobs + 1] = job
   if not self.running then task.spawn(self.work, self) end
-  self.hold(self.running)
+  if not self.leaving then self.hold(self.running) end
 end
 
 --- A line of input.
@@ -146,6 +157,7 @@ end
 ---@param addresses string[]
 function shell:settle(addresses)
   if self.is_terminal or #addresses == 0 then return end
+  for _, address in ipairs(addresses) do self.dials[address] = false end
   self:queue(function()
     local at_us = core.now() + SETTLE_SECONDS * 1000000
     for _, address in ipairs(addresses) do
@@ -159,13 +171,24 @@ function shell:wanted(address)
   return views.wanted(self.node, address)
 end
 
+-- Whether a command waits for the link or dial of this event. Where a name was dialled, the link's own address is
+-- another text, and only the peer is the same.
+function shell:is_awaited(e)
+  if self.dials[e.address] ~= nil then return true end
+  for address in pairs(self.dials) do
+    local entry = e.peer and self:wanted(address)
+    if entry and entry.linked and entry.peer == e.peer then return true end
+  end
+  return false
+end
+
 --- Waits until the link to an address that is being dialled is up and its other end has told whom it knows.
 ---@param address string
 ---@param seconds number
 ---@return string? peer, string? why  the peer's id, or nil and a sentence
 function shell:await_link(address, seconds)
   local entry
-  self.dials[address] = false
+  self.dials[address] = self.dials[address] or false
   task.wait(function()
     entry = self:wanted(address)
     return self.dials[address] or entry and entry.linked and entry.peer
@@ -175,6 +198,23 @@ function shell:await_link(address, seconds)
   if not (entry and entry.linked and entry.peer) then return nil, why or "no answer so far" end
   task.wait(function() return self.node:is_synced(entry.peer) end, SYNC_SECONDS)
   return entry.peer
+end
+
+--- Ends the link to a peer, and everything that would bring it back; the link is down when this returns, unless
+--- that takes long.
+---@param peer string  its id
+---@return boolean?, string? why, string? code
+function shell:part(peer)
+  self.parting[peer] = true
+  local ok, why, code = self.node:disconnect(peer)
+  if ok then
+    task.wait(function()
+      local entry = self.node:peer(peer)
+      return not (entry and entry.linked)
+    end, PART_SECONDS)
+  end
+  self.parting[peer] = nil
+  return ok, why, code
 end
 
 -- What is still on its way when the process ends.
@@ -198,6 +238,7 @@ end
 function shell:leave(status)
   if self.leaving then return end
   self.leaving = true
+  self.hold(true)
   local ok, traceback = xpcall(function()
     self.node:leave()
     task.wait(function() return self.node:is_quiet() end, LEAVE_SECONDS)

@@ -2,6 +2,8 @@
 
 local format = require "moth.format"
 
+local NAME_WIDTH = 14 -- in the table that has six columns
+
 local views = {}
 
 local function name_and_id(entry)
@@ -46,7 +48,8 @@ local function list_row(node, entry)
   local hops = entry.up and ("%d"):format(entry.hops) or "-"
   local address = entry.address ~= "" and entry.address or "-"
   if not entry.up then address = entry.address ~= "" and entry.address .. "  away" or "away" end
-  return { entry.name, format.id8(entry.id), hops, via(node, entry), format.rtt(entry.rtt_ms), address }
+  local name, next_hop = format.cut(entry.name, NAME_WIDTH), format.cut(via(node, entry), NAME_WIDTH)
+  return { name, format.id8(entry.id), hops, next_hop, format.rtt(entry.rtt_ms), address }
 end
 
 local function wanted_line(wanted)

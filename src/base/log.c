@@ -15,8 +15,21 @@ void log_write(const struct moth_host *host, enum moth_log_level level, const ch
     host->log(host->context, level, safe);
 }
 
-/* The bytes of the printable UTF-8 character at the start of `s`, or 0. C1 controls, surrogates, overlong forms,
- * and the characters that reverse the direction of text (U+202A-202E, U+2066-2069) are not printable. */
+/* Characters that show nothing and change what is around them: C1 controls, marks that turn the direction of text,
+ * line and paragraph separators, the byte order mark, and tags. Whoever may send them can make a line look like
+ * another. */
+static bool is_invisible(uint32_t code)
+{
+    static const struct {
+        uint32_t first, last;
+    } ranges[] = {{0x80, 0x9f},     {0x61c, 0x61c},   {0x200e, 0x200f}, {0x2028, 0x202e},
+                  {0x2066, 0x2069}, {0xfeff, 0xfeff}, {0xe0000, 0xe007f}};
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
+        if (code >= ranges[i].first && code <= ranges[i].last) return true;
+    return false;
+}
+
+/* The bytes of the printable UTF-8 character at the start of `s`, or 0. */
 static size_t printable(struct slice s)
 {
     uint8_t c = s.data[0];
@@ -30,8 +43,7 @@ static size_t printable(struct slice s)
     }
     static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
     if (code < least[n] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return 0;
-    if (code < 0xa0 || (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069)) return 0;
-    return n;
+    return is_invisible(code) ? 0 : n;
 }
 
 size_t text_safe(struct slice text, char *out, size_t capacity)

@@ -48,10 +48,12 @@ static void log_lines(const struct moth_host *host, enum moth_log_level level, c
     }
 }
 
-/* moth.traceback(error) -> text */
+/* moth.traceback(error [, coroutine]) -> text */
 static int l_traceback(lua_State *L)
 {
-    luaL_traceback(L, L, luaL_tolstring(L, 1, NULL), 1);
+    lua_State *other = lua_tothread(L, 2);
+    const char *why = luaL_tolstring(L, 1, NULL);
+    luaL_traceback(L, other ? other : L, why, other ? 0 : 1);
     return 1;
 }
 

@@ -268,6 +268,16 @@ static void test_text_c1_controls_are_escaped(void **state)
     assert_string_equal(safe("\xc2\x9f"), "\\xc2\\x9f");
 }
 
+static void test_text_invisible_characters_are_escaped(void **state)
+{
+    static const char *const texts[] = {"\xd8\x9c", "\xe2\x80\x8e", "\xe2\x80\x8f", "\xe2\x80\xa8", "\xe2\x80\xa9",
+                                        "\xef\xbb\xbf", "\xf3\xa0\x80\x80", "\xf3\xa0\x81\xbf"};
+    static const char *const kept[] = {"\xd8\x9b", "\xe2\x80\x8d", "\xe2\x80\x90", "\xf3\xa0\x82\x80"};
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) assert_int_equal(strncmp(safe(texts[i]), "\\x", 2), 0);
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) assert_string_equal(safe(kept[i]), kept[i]);
+}
+
 static void test_text_overlong_forms_are_escaped(void **state)
 {
     (void)state;
@@ -458,6 +468,7 @@ int main(void)
         cmocka_unit_test(test_text_escape_sequences_lose_their_power),
         cmocka_unit_test(test_text_utf8_stays),
         cmocka_unit_test(test_text_c1_controls_are_escaped),
+        cmocka_unit_test(test_text_invisible_characters_are_escaped),
         cmocka_unit_test(test_text_overlong_forms_are_escaped),
         cmocka_unit_test(test_text_surrogates_and_beyond_unicode_are_escaped),
         cmocka_unit_test(test_text_broken_utf8_is_escaped_up_to_the_next_good_byte),

@@ -322,6 +322,27 @@ static void test_tasks_wait_on_the_hosts_clock(void **state)
     check("assert(slept == 5500000)");
 }
 
+static void test_a_task_that_yields_is_ended_with_its_traceback(void **state)
+{
+    (void)state;
+    assert_int_equal(run("task = require 'moth.task' task.spawn(function() coroutine.yield() end)"), 0);
+    assert_non_null(strstr(outside.log, "3 a task waits with task.turn"));
+    assert_non_null(strstr(outside.log, "test:1: in function"));
+    check("task.spawn(function() task.turn() coroutine.yield(1.5) end)"
+          "task.spawn(function() task.sleep(math.huge) end) task.spawn(function() task.sleep(0 / 0) done = true end)");
+    for (int i = 0; i < 4; i++) runtime_tick(runtime);
+    assert_non_null(strstr(outside.log, "3 a task waits with task.turn"));
+    check("assert(done)");
+    assert_int_equal(runtime_tick(runtime), 5000000 + UINT64_C(1000000000000000));
+}
+
+static void test_an_error_in_a_task_that_cannot_be_told_is_logged(void **state)
+{
+    (void)state;
+    check("require('moth.task').spawn(error, setmetatable({}, {__tostring = function() error({}) end}))");
+    assert_int_equal(strncmp(outside.log, "3 ", 2), 0);
+}
+
 /* --- the node --- */
 
 static struct moth_loop *loop;
@@ -634,6 +655,8 @@ int main(void)
         RUNTIME(test_the_tick_can_come_every_turn),
         RUNTIME(test_a_tick_that_fails_is_logged_and_not_repeated),
         RUNTIME(test_tasks_wait_on_the_hosts_clock),
+        RUNTIME(test_a_task_that_yields_is_ended_with_its_traceback),
+        RUNTIME(test_an_error_in_a_task_that_cannot_be_told_is_logged),
         NODE(test_the_node_says_who_it_is),
         NODE(test_a_message_to_oneself_arrives),
         NODE(test_bytes_are_told_from_text),

@@ -39,6 +39,15 @@ describe("the command", function()
       assert.same({ "linked to bob (bbbb2222) at 127.0.0.1:7001\n" }, out.said)
     end)
 
+    it("tells of the link alone, even where a name was dialled", function()
+      sh:feed("connect localhost:7001")
+      link_up()
+      node:raise("link:up", { peer = bob, name = "bob", address = address })
+      node:raise("link:up", { peer = eva, name = "eva", address = "127.0.0.1:7002" })
+      helper.turn()
+      assert.same({ "* eva is linked (127.0.0.1:7002)\n", "linked to bob (bbbb2222) at localhost:7001\n" }, out.said)
+    end)
+
     it("waits a second at most for what is behind the link", function()
       node.synced = false
       sh:feed("connect " .. address)
@@ -66,7 +75,7 @@ describe("the command", function()
       sh:feed("connect " .. address)
       node:raise("dial", { address = address, reason = "refused", why = "the other end refused" })
       helper.turn()
-      assert.same({ "cannot connect to 127.0.0.1:7001: the other end refused; trying again in the background "
+      assert.same({ "cannot connect to 127.0.0.1:7001: the other end refused; trying again in the \n  background "
         .. "(disconnect 127.0.0.1:7001 stops it)\n" }, out.said)
     end)
 
@@ -83,7 +92,7 @@ describe("the command", function()
       helper.turn(5990)
       assert.same({}, out.said)
       helper.turn(10)
-      assert.truthy(out.said[1]:find("no answer so far; trying again in the background", 1, true))
+      assert.truthy(out.said[1]:find("no answer so far; trying again in the \n  background", 1, true))
     end)
 
     it("refuses what is no address", function()
@@ -94,6 +103,33 @@ describe("the command", function()
   describe("disconnect", function()
     it("ends a link", function()
       assert.equal("disconnected from bob\n", answer("disconnect bob"))
+      assert.same({ bob }, node.disconnected)
+    end)
+
+    it("waits until the link is down, and is the only one to tell", function()
+      node.is_slow_to_part = true
+      sh:feed("disconnect bob")
+      helper.turn(500)
+      assert.same({}, out.said)
+      node.known[1].linked = false
+      node:raise("link:down", { peer = bob, name = "bob", why = "the other end said goodbye" })
+      helper.turn()
+      assert.same({ "disconnected from bob\n" }, out.said)
+      node:raise("link:down", { peer = bob, name = "bob", why = "closed" })
+      assert.equal("* bob is gone: closed\n", out.said[2])
+    end)
+
+    it("waits a second at most for that", function()
+      node.is_slow_to_part = true
+      sh:feed("disconnect bob")
+      helper.turn(999)
+      assert.same({}, out.said)
+      helper.turn(1)
+      assert.same({ "disconnected from bob\n" }, out.said)
+    end)
+
+    it("ends a link that came from outside by the address the list shows", function()
+      assert.equal("disconnected from bob\n", answer("disconnect " .. address))
       assert.same({ bob }, node.disconnected)
     end)
 
@@ -115,6 +151,7 @@ describe("the command", function()
     end)
 
     it("says that nothing is connected there", function()
+      node.known[1].linked = false
       node.refuses_disconnect = "not_found"
       assert.equal("nothing is connected to 127.0.0.1:7001\n", answer("disconnect " .. address))
     end)

@@ -40,6 +40,32 @@ describe("events", function()
     assert.truthy(helper.logged[1]:find("broken\nstack traceback:"))
   end)
 
+  it("logs a handler that fails every time a few times a minute, and counts the rest", function()
+    local other = 0
+    bus:on("ping", function() error("broken") end)
+    bus:on("ping", function() other = other + 1 end)
+    for _ = 1, 100 do bus:raise("ping", 1) end
+    assert.equal(100, other)
+    assert.equal(3, #helper.logged)
+    helper.turn(60000)
+    bus:raise("ping", 1)
+    assert.equal(4, #helper.logged)
+    assert.truthy(helper.logged[4]:find("97 more errors before this one: .*broken"))
+    bus:raise("ping", 1)
+    assert.falsy(helper.logged[5]:find("more errors"))
+  end)
+
+  it("does so for a handler that waits and for one that yields, too", function()
+    bus:on("ping", function() coroutine.yield() end)
+    bus:on("ping", function()
+      task.turn()
+      error("broken later")
+    end)
+    for _ = 1, 100 do bus:raise("ping", 1) end
+    helper.turn()
+    assert.equal(6, #helper.logged)
+  end)
+
   it("lets a handler remove itself and those behind it", function()
     local first, last
     first = bus:on("ping", function()

@@ -37,7 +37,11 @@ function core.on_tick(fn)
   helper.tick = fn
 end
 
-core.traceback = debug.traceback
+function core.traceback(why, thread)
+  if thread then return debug.traceback(thread, tostring(why)) end
+  return debug.traceback(tostring(why), 2)
+end
+
 package.loaded["moth.core"] = core
 
 --- Lets time pass, then does what is due: a turn of the loop.
@@ -147,6 +151,9 @@ end
 function fake:disconnect(who)
   self.disconnected[#self.disconnected + 1] = who
   if self.refuses_disconnect then return nil, "", self.refuses_disconnect end
+  for _, p in ipairs(self.known) do
+    if p.id == who then p.linked = self.is_slow_to_part end
+  end
   return true
 end
 

@@ -35,13 +35,19 @@ describe("a message", function()
 end)
 
 describe("notices", function()
-  local node, said, dialling
+  local node, said, dialling, parting
 
   before_each(function()
     helper.reset()
     node = helper.node { { name = "bob", start = "bbbb2222" }, { name = "eva", start = "eeee3333" } }
-    said, dialling = {}, {}
-    notices.watch(node, function(text) said[#said + 1] = text end, function(address) return dialling[address] end)
+    said, dialling, parting = {}, {}, {}
+    local function say(text) said[#said + 1] = text end
+    notices.watch(node, {
+      say = say,
+      chat = say,
+      is_awaited = function(e) return dialling[e.address] end,
+      is_parting = function(e) return parting[e.peer] end,
+    })
   end)
 
   local bob, eva = helper.id("bbbb2222"), helper.id("eeee3333")
@@ -61,6 +67,14 @@ describe("notices", function()
     dialling[address] = true
     node:raise("link:up", { peer = bob, name = "bob", address = address })
     node:raise("dial", { address = address, reason = "refused", why = "the other end refused" })
+    assert.same({}, said)
+  end)
+
+  it("leaves a link that a command ends to the command", function()
+    parting[bob] = true
+    link_down("the other end said goodbye")
+    node:raise("peer:down", { peer = bob, name = "bob" })
+    helper.turn()
     assert.same({}, said)
   end)
 

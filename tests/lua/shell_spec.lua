@@ -14,6 +14,14 @@ describe("a line", function()
     assert.same({ "\0\255", "x" }, parse("\0\255 x"))
   end)
 
+  it("costs the same with a million blanks in it", function()
+    local blanks, before = (" "):rep(900000), os.clock()
+    assert.same({ "send", "eva" .. blanks .. "hello" }, parse(blanks .. "send" .. blanks .. "eva" .. blanks .. "hello"))
+    assert.same({ "send", "" }, parse("send" .. blanks))
+    assert.same({}, parse(blanks))
+    assert.is_true(os.clock() - before < 5)
+  end)
+
   it("can be blank or a comment", function()
     for _, line in ipairs { "", "   ", "\t", "# list", "  #list", "#" } do assert.same({}, parse(line)) end
   end)
@@ -150,6 +158,36 @@ describe("a shell on a pipe", function()
     assert.same({}, out.said)
   end)
 
+  it("shows messages that still come while it leaves, and what became of its own", function()
+    node.quiet = false
+    sh:feed("quit")
+    node:raise("message", { name = "bob", type = "text", encoding = "text", data = "hello" })
+    node:raise("state", { id = 0x18d2c, name = "eva", state = "refused", why = "a limit is reached" })
+    assert.equal(2, #out.said)
+    assert.truthy(out.said[1]:find("bob: hello\n$"))
+    assert.equal("* message 18d2c to eva was refused: a limit is reached\n", out.said[2])
+  end)
+
+  it("takes no more lines once it leaves, and asks for none", function()
+    node.quiet = false
+    sh:feed("send bob one")
+    sh:feed("quit")
+    helper.turn()
+    assert.is_true(out.held)
+    for _ = 1, 100 do sh:feed("id") end
+    sh:finish()
+    assert.equal(0, #sh.jobs)
+    assert.is_true(out.held)
+    helper.turn(2000)
+    assert.equal(0, node.quit_status)
+    assert.is_true(out.held)
+  end)
+
+  it("breaks no line", function()
+    sh:say(("x"):rep(200))
+    assert.same({ ("x"):rep(200) .. "\n" }, out.said)
+  end)
+
   it("quits even when leaving breaks", function()
     node.queue = function() error("broken") end
     sh:feed("quit")
@@ -190,6 +228,16 @@ describe("links given on the command line", function()
     assert.is_false(sh.failed)
   end)
 
+  it("are each reported once, with the reason, behind one that is silent", function()
+    local other = "127.0.0.1:7002"
+    node:connect(other)
+    sh:settle { address, other }
+    node:raise("dial", { address = other, reason = "refused", why = "the other end refused" })
+    helper.turn(3000)
+    assert.same({ "* cannot connect to 127.0.0.1:7001: no answer so far; trying again\n",
+      "* cannot connect to 127.0.0.1:7002: the other end refused; trying again\n" }, out.said)
+  end)
+
   it("do not hold back a person", function()
     sh, out = helper.shell(node, true)
     sh:settle { address }
@@ -199,6 +247,14 @@ describe("links given on the command line", function()
 end)
 
 describe("a shell on a terminal", function()
+  it("breaks lines itself, so that no part of a message starts a line", function()
+    local node = helper.node()
+    local _, out = helper.shell(node, true)
+    local data = ("x"):rep(80 - #"[00:00:00] bob: ") .. "[00:00:00] eva: it was me"
+    node:raise("message", { name = "bob", type = "text", encoding = "text", data = data })
+    assert.truthy(out.said[1]:find("x\n  [00:00:00] eva: it was me\n", 1, true))
+  end)
+
   it("says failures in place of the answer and forgets them", function()
     local node = helper.node()
     local sh, out = helper.shell(node, true)

@@ -97,6 +97,77 @@ describe("task", function()
     assert.truthy(helper.logged[2]:find("broken later"))
   end)
 
+  it("ends a task that yields something else, says where, and others go on", function()
+    local is_done, is_closed = false, false
+    task.spawn(function()
+      local _ <close> = setmetatable({}, { __close = function() is_closed = true end })
+      coroutine.yield()
+    end)
+    assert.is_true(is_closed)
+    assert.truthy(helper.logged[1]:find("a task waits with task.turn.*task_spec.lua"))
+    task.spawn(function()
+      task.turn()
+      coroutine.yield("later")
+    end)
+    task.spawn(function()
+      task.turn()
+      is_done = true
+    end)
+    helper.turn()
+    assert.is_true(is_done)
+    assert.equal(2, #helper.logged)
+    assert.is_nil((helper.turn(1000)))
+  end)
+
+  it("goes on ticking when even the report fails", function()
+    local is_done = false
+    task.spawn_reporting(function() error("no report") end, function()
+      task.turn()
+      coroutine.yield()
+    end)
+    task.spawn(function()
+      task.turn()
+      is_done = true
+    end)
+    helper.turn()
+    assert.is_true(is_done)
+    helper.reset()
+    task.spawn(task.turn)
+    assert.equal(1, helper.woken)
+    helper.turn()
+  end)
+
+  it("logs an error that is no text", function()
+    local traceback = package.loaded["moth.core"].traceback
+    package.loaded["moth.core"].traceback = function(why) return why end
+    task.spawn(function() error({}) end)
+    package.loaded["moth.core"].traceback = traceback
+    assert.same({ "error: an error that is no text" }, helper.logged)
+  end)
+
+  it("takes a span that is negative or no number for none, and an endless one for long", function()
+    local awake = {}
+    for i, span in ipairs { -1, 0 / 0, -math.huge, -1e300 } do
+      task.spawn(function()
+        task.sleep(span)
+        awake[i] = true
+      end)
+    end
+    helper.turn()
+    assert.same({ true, true, true, true }, awake)
+    local nap
+    task.spawn(function()
+      nap = coroutine.running()
+      task.sleep(math.huge)
+    end)
+    helper.turn()
+    local next_us = helper.turn()
+    assert.equal("integer", math.type(next_us))
+    assert.equal("suspended", coroutine.status(nap))
+    helper.turn(1e12 + 1)
+    assert.equal("dead", coroutine.status(nap))
+  end)
+
   it("refuses what is no time span", function()
     task.spawn(function() task.sleep("soon") end)
     assert.truthy(helper.logged[1]:find("task_spec.lua:%d+: no time span"))

@@ -44,6 +44,21 @@ kim   cccc4444     -  -         -  127.0.0.1:7003  away]], views.list(line()))
   end)
 end)
 
+describe("names of 32 bytes", function()
+  it("are cut in the list, which stays within 80 columns, and whole in routes", function()
+    local name, hub = ("n"):rep(32), helper.id("bbbb2222")
+    local node = helper.node {
+      { name = name, start = "eeee3333", hops = 63, via = hub, address = "203.0.113.254:65535", rtt_ms = 1234 },
+      { name = ("h"):rep(32), id = hub, hops = 1, via = hub, linked = true },
+    }
+    for line in views.list(node):gmatch("[^\n]+") do assert.is_true(#line <= 80, line) end
+    local row = ("\n%s~  eeee3333    63  %s~ "):format(("n"):rep(13), ("h"):rep(13))
+    assert.truthy(views.list(node):find(row, 1, true))
+    for line in views.routes(node):gmatch("[^\n]+") do assert.is_true(#line <= 80, line) end
+    assert.truthy(views.routes(node):find(name, 1, true))
+  end)
+end)
+
 describe("routes", function()
   it("shows through whom each peer is reached", function()
     assert.equal("PEER  HOPS  VIA\nbob      1  -\neva      2  bob", views.routes(line()))

@@ -253,6 +253,21 @@ static void on_looked_up(uv_getaddrinfo_t *request, int status, struct addrinfo 
     else dial_end(dial, status < 0 ? status : UV_ECANCELED);
 }
 
+/* A numeric address needs no resolver, and must not wait for one that hangs. False: it is a name. */
+static bool dial_number(struct dial *dial, const char *host, uint16_t port)
+{
+    struct sockaddr_in6 in6;
+    struct sockaddr_in in;
+    const struct sockaddr *at = (const struct sockaddr *)&in;
+    if (uv_ip4_addr(host, port, &in) < 0) {
+        if (uv_ip6_addr(host, port, &in6) < 0) return false;
+        at = (const struct sockaddr *)&in6;
+    }
+    int rc = uv_tcp_connect(&dial->connect, &dial->conn->handle, at, on_connected);
+    if (rc < 0) dial_end(dial, rc);
+    return true;
+}
+
 static struct conn *tcp_dial(struct moth_transport *base, const char *address, void *user)
 {
     static const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
@@ -271,6 +286,7 @@ static struct conn *tcp_dial(struct moth_transport *base, const char *address, v
     dial->conn = c;
     dial->lookup.data = dial->connect.data = dial;
     c->held++;
+    if (dial_number(dial, host, port)) return &c->base;
     rc = uv_getaddrinfo(t->loop, &dial->lookup, on_looked_up, host, service, &hints);
     if (rc == 0) {
         t->lookups++;

@@ -130,18 +130,21 @@ static int check_retries(lua_State *L, int index, uint32_t *out)
     return 0;
 }
 
-static int check_send_options(lua_State *L, int index, struct moth_send_options *out)
+/* `type` stays on the stack, where the table holds it. */
+static int check_send_options(lua_State *L, int index, struct moth_send_options *out, const char **type)
 {
     *out = (struct moth_send_options){0};
     if (lua_isnoneornil(L, index)) return 0;
     luaL_checktype(L, index, LUA_TTABLE);
+    bool is_typed = lua_getfield(L, index, "type") != LUA_TNIL;
+    if (is_typed && !(*type = bind_check_word(L, lua_gettop(L)))) return MOTH_EARGUMENT;
     int rc = check_ttl(L, index, &out->ttl_s);
     return rc < 0 ? rc : check_retries(L, index, &out->retries);
 }
 
 /* --- the methods --- */
 
-/* node:send(PEER, text [, {ttl=DUR, retries=N}]) -> message | nil, why, code */
+/* node:send(PEER, text [, {type=, ttl=DUR, retries=N}]) -> message | nil, why, code */
 static int l_send(lua_State *L)
 {
     struct moth_node *node = bind_check_node(L);
@@ -150,7 +153,7 @@ static int l_send(lua_State *L)
     struct moth_sent sent = {.state = MOTH_PENDING};
     int rc;
 
-    if ((rc = check_send_options(L, 4, &options)) < 0) return bind_push_error(L, rc);
+    if ((rc = check_send_options(L, 4, &options, &payload.type)) < 0) return bind_push_error(L, rc);
     if ((rc = bind_resolve_peer(L, node, 2, &sent.to)) < 0) return bind_push_error(L, rc);
     if ((rc = moth_send(node, &sent.to, &payload, &options, &sent.id)) < 0) return bind_push_error(L, rc);
     return bind_push_message(L, node, &sent);

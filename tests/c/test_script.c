@@ -429,6 +429,14 @@ static void test_a_message_to_oneself_arrives(void **state)
           "assert(node:message(sent.id).state == 'delivered')");
 }
 
+static void test_a_type_arrives_as_it_was_sent(void **state)
+{
+    (void)state;
+    check("node:on('message:my.type', function(m) got = m end) assert(node:send(node.id, 'x', {type = 'my.type'}))");
+    turns();
+    check("assert(got and got.type == 'my.type' and got.data == 'x')");
+}
+
 static void test_bytes_are_told_from_text(void **state)
 {
     (void)state;
@@ -446,6 +454,8 @@ static void test_failure_is_nil_a_sentence_and_a_word(void **state)
     (void)state;
     check("local m, why, code = node:send('nobody', 'x') assert(m == nil and #why > 0 and code == 'unknown_peer')");
     check("local m, why, code = node:send('ana\\0', 'x') assert(m == nil and code == 'unknown_peer')");
+    check("assert(select(3, node:send('ana', 'x', {type = 'Not a type'})) == 'argument')");
+    check("assert(select(3, node:send('ana', 'x', {type = 'a\\0'})) == 'argument')");
     check("assert(select(3, node:send('ana', 'x', {ttl = -1})) == 'argument')");
     check("assert(select(3, node:send('ana', 'x', {ttl = 0 / 0})) == 'argument')");
     check("assert(select(3, node:send('ana', 'x', {ttl = '31d'})) == 'argument')");
@@ -659,6 +669,7 @@ int main(void)
         RUNTIME(test_an_error_in_a_task_that_cannot_be_told_is_logged),
         NODE(test_the_node_says_who_it_is),
         NODE(test_a_message_to_oneself_arrives),
+        NODE(test_a_type_arrives_as_it_was_sent),
         NODE(test_bytes_are_told_from_text),
         NODE(test_failure_is_nil_a_sentence_and_a_word),
         NODE(test_wrong_types_are_errors),

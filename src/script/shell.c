@@ -22,6 +22,7 @@ struct shell {
     struct shell_setup setup;
     struct runtime *runtime; /* owned */
     bool is_busy;
+    int stream[STDERR_FILENO + 1];   /* by descriptor: where to write; a terminal opened anew is ours to close */
     bool is_mute[STDERR_FILENO + 1]; /* by descriptor: what is said there is dropped */
 };
 
@@ -32,21 +33,25 @@ static struct shell *owner_of(lua_State *L)
     return lua_touserdata(L, lua_upvalueindex(1));
 }
 
-/* 0 or an errno; EINTR: a signal came while nobody read. Signals wake poll, but not write, for libuv asks for
- * restarts; PIPE_BUF bytes go into a pipe without waiting once poll says so. A terminal may wait all the same, and
- * then only a signal makes the write a short one. The descriptor may not wait at all when it shares a socket with
- * standard input. */
+/* Signals wake poll, but not a write that waits, for libuv asks for restarts. PIPE_BUF bytes go into a pipe without
+ * waiting once poll says so; a terminal may wait all the same, so it is opened anew, as one that does not. */
+static int stream_open(int fd)
+{
+    const char *name = isatty(fd) ? ttyname(fd) : NULL;
+    int anew = name ? open(name, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) : -1;
+    return anew < 0 ? fd : anew;
+}
+
+/* 0 or an errno; EINTR: a signal came while nobody read. The descriptor may not wait at all when it is a terminal or
+ * shares a socket with standard input. */
 static int write_all(int fd, const char *text, size_t bytes)
 {
     struct pollfd reader = {.fd = fd, .events = POLLOUT};
-    bool is_cut = false;
     while (bytes > 0) {
-        size_t part = bytes < PIPE_BUF ? bytes : PIPE_BUF;
-        if (poll(&reader, 1, is_cut ? 0 : -1) <= 0) return EINTR;
-        ssize_t n = write(fd, text, part);
+        if (poll(&reader, 1, -1) < 0) return errno;
+        ssize_t n = write(fd, text, bytes < PIPE_BUF ? bytes : PIPE_BUF);
         if (n < 0 && errno != EAGAIN) return errno;
         if (n < 0) continue;
-        is_cut = (size_t)n < part && !(fcntl(fd, F_GETFL) & O_NONBLOCK);
         text += n;
         bytes -= (size_t)n;
     }
@@ -58,7 +63,7 @@ static int write_to(lua_State *L, int fd)
     struct shell *s = owner_of(L);
     size_t bytes;
     const char *text = luaL_checklstring(L, 1, &bytes);
-    int error = s->is_mute[fd] ? 0 : write_all(fd, text, bytes);
+    int error = s->is_mute[fd] ? 0 : write_all(s->stream[fd], text, bytes);
     if (error == 0) return 0;
     s->is_mute[fd] = true;
     if (error == EINTR || fd != STDOUT_FILENO) return 0;
@@ -155,6 +160,7 @@ struct shell *shell_open(const struct shell_setup *setup)
 {
     struct shell *s = mem_new(sizeof *s);
     s->setup = *setup;
+    for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) s->stream[fd] = stream_open(fd);
     s->runtime = runtime_new(setup->host);
     if (s->runtime && bind_node(s->runtime, setup->node, setup->quit, setup->owner) == 0 &&
         runtime_call(s->runtime, call_start, s) == 0)
@@ -167,6 +173,8 @@ void shell_close(struct shell *s)
 {
     if (!s) return;
     runtime_free(s->runtime);
+    for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
+        if (s->stream[fd] != fd) close(s->stream[fd]);
     free(s);
 }
 

@@ -5,7 +5,8 @@
  * written, it quits the program.
  *
  * Whoever reads the output and stops (a stopped terminal, a full pipe) stops the node until they read on. A
- * signal ends that wait: what is said on that stream from then on is dropped, so that the program can end. */
+ * signal ends that wait, or a second one when the first met a moment of room: what is said on that stream from then
+ * on is dropped, so that the program can end. */
 #ifndef SCRIPT_SHELL_H
 #define SCRIPT_SHELL_H
 

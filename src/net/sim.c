@@ -75,12 +75,17 @@ struct sim {
 /* --- chance and trace --- */
 
 /* SplitMix64 (Steele, Lea, Flood 2014). */
-uint64_t sim_random(struct sim *s)
+uint64_t sim_draw(uint64_t *state)
 {
-    uint64_t z = s->random += 0x9e3779b97f4a7c15u;
+    uint64_t z = *state += 0x9e3779b97f4a7c15u;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
     return z ^ (z >> 31);
+}
+
+uint64_t sim_random(struct sim *s)
+{
+    return sim_draw(&s->random);
 }
 
 /* FNV-1a over 64-bit words and the bytes themselves. */

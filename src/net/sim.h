@@ -18,6 +18,7 @@ void sim_free(struct sim *s);
 
 uint64_t sim_now_us(const struct sim *s);
 uint64_t sim_random(struct sim *s);      /* the wire's own chance */
+uint64_t sim_draw(uint64_t *state); /* the next number of a stream of one's own */
 uint64_t sim_hash(const struct sim *s);  /* over every delivery so far: when, from whom, to whom, what */
 uint64_t sim_bytes(const struct sim *s); /* delivered so far, all together */
 

@@ -60,10 +60,7 @@ static void host_random(void *context, void *out, size_t bytes)
 {
     struct machine *m = context;
     for (uint8_t *at = out; bytes > 0;) {
-        uint64_t z = m->random += 0x9e3779b97f4a7c15u;
-        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-        z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-        z ^= z >> 31;
+        uint64_t z = sim_draw(&m->random);
         size_t n = bytes < sizeof z ? bytes : sizeof z;
         memcpy(at, &z, n);
         at += n;

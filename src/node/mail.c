@@ -50,13 +50,18 @@ static void tell_all_states(struct moth_node *n)
     if (n->told_count > 0) node_due(n, node_now_us(n));
 }
 
-static void set_state(struct moth_node *n, struct outgoing *m, enum moth_state state, int reason)
+static void mark(struct moth_node *n, struct outgoing *m, enum moth_state state, int reason, struct moth_sent *sent)
 {
-    struct moth_sent sent;
     m->state = state;
     m->reason = reason;
     m->changed_ms = wall_ms(n);
-    node_fill_sent(m, &sent);
+    node_fill_sent(m, sent);
+}
+
+static void set_state(struct moth_node *n, struct outgoing *m, enum moth_state state, int reason)
+{
+    struct moth_sent sent;
+    mark(n, m, state, reason, &sent);
     tell_state(n, &sent);
 }
 
@@ -64,10 +69,7 @@ static void set_state(struct moth_node *n, struct outgoing *m, enum moth_state s
 static void end_message(struct moth_node *n, struct outgoing *m, enum moth_state state, int reason)
 {
     struct moth_sent sent;
-    m->state = state;
-    m->reason = reason;
-    m->changed_ms = wall_ms(n);
-    node_fill_sent(m, &sent);
+    mark(n, m, state, reason, &sent);
     store_end(&n->store, m);
     if (state == MOTH_DELIVERED) n->counts.messages_delivered++;
     else node_discard(n, reason);

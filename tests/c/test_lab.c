@@ -194,12 +194,76 @@ static void test_mail_arrives_once_through_a_network_that_changes(void **state)
     kit_free(k);
 }
 
+/* One thing that happens to a network, by chance. */
+static void something_happens(struct kit *k, uint64_t *dice, unsigned nodes)
+{
+    unsigned a = chance(dice, nodes), b = chance(dice, nodes);
+    switch (chance(dice, 8)) {
+    case 0: lab_kill(k->lab, a); break;
+    case 1: lab_freeze(k->lab, a, true); break;
+    case 2: lab_freeze(k->lab, a, false); break;
+    case 3:
+        if (a != b) lab_cut(k->lab, a, b, chance(dice, 2));
+        break;
+    case 4:
+        if (a != b) lab_join(k->lab, a, b);
+        break;
+    case 5:
+        if (kit_node(k, a) && kit_session(k, a, b)) moth_disconnect(kit_node(k, a), kit_id(k, b));
+        break;
+    case 6:
+        if (kit_node(k, a) && kit_node(k, b)) kit_emit(k, a, NULL, "all");
+        break;
+    default:
+        if (!kit_node(k, a)) kit_start(k, a, NULL);
+        if (a != b) lab_connect(k->lab, a, b);
+        break;
+    }
+    lab_run(k->lab, chance(dice, SECOND));
+}
+
+static void everything_is_put_right(struct kit *k, unsigned nodes)
+{
+    for (unsigned a = 0; a < nodes; a++) lab_freeze(k->lab, a, false);
+    for (unsigned a = 0; a < nodes; a++)
+        for (unsigned b = 0; b < a; b++) lab_join(k->lab, a, b);
+    for (unsigned a = 0; a < nodes; a++)
+        if (!kit_node(k, a)) kit_start(k, a, NULL);
+    for (unsigned a = 1; a < nodes; a++) lab_connect(k->lab, a, a - 1);
+    lab_run(k->lab, 120 * SECOND);
+}
+
+/* Kills, freezes, cuts, disconnects, dials, in any order: when all is put right, links stay, routes are true, nobody
+ * advertises, and no peer is held by somebody who is gone. */
+static void test_whatever_happened_the_network_comes_to_rest(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        uint64_t dice = seed;
+        unsigned nodes = 3 + chance(&dice, 7), ups = 0;
+        struct kit *k = kit_new(seed, nodes);
+        for (unsigned a = 0; a < nodes; a++) kit_start(k, a, NULL);
+        for (int i = 0; i < 60; i++) something_happens(k, &dice, nodes);
+        everything_is_put_right(k, nodes);
+        for (unsigned a = 0; a < nodes; a++) ups += k->events[a][MOTH_EVENT_LINK_UP];
+        uint64_t adverts = kit_adverts(k, nodes);
+        lab_run(k->lab, 60 * SECOND);
+        assert_true(kit_routes_are_true(k, nodes, true));
+        assert_int_not_equal(router_hops(kit_node(k, 0)->router, kit_id(k, nodes - 1)), ROUTER_UNREACHABLE);
+        assert_int_equal(kit_adverts(k, nodes), adverts);
+        for (unsigned a = 0; a < nodes; a++) ups -= k->events[a][MOTH_EVENT_LINK_UP];
+        assert_int_equal(ups, 0);
+        kit_free(k);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_hundred_nodes_live_through_everything),
         cmocka_unit_test(test_the_same_seed_gives_the_same_run_and_another_does_not),
         cmocka_unit_test(test_mail_arrives_once_through_a_network_that_changes),
+        cmocka_unit_test(test_whatever_happened_the_network_comes_to_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

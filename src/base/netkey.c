@@ -53,9 +53,14 @@ static int stretch(const struct moth_host *host, struct slice passphrase, uint8_
     return rc < 0 ? rc : keep(host, key);
 }
 
+static bool is_blank(uint8_t c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
 static int load_text(const struct moth_host *host, struct slice text, uint8_t key[NETKEY_BYTES])
 {
-    while (text.bytes > 0 && memchr(" \t\r", text.data[text.bytes - 1], 3)) text.bytes--;
+    while (text.bytes > 0 && is_blank(text.data[text.bytes - 1])) text.bytes--;
     return parse_key(text, key) ? 0 : stretch(host, text, key);
 }
 

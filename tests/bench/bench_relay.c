@@ -5,9 +5,10 @@
  * receive as fast as they can; the bare relay then carries the same bursts at the same speed. A round's figure is the
  * processor time the relay used between two counts of arrived messages, divided by their number. The size of the
  * bursts decides what is seen: in bursts of 16 the relay's system calls outweigh all else and both cost the same, in
- * bursts of 256 hardly more than the work on each message is left, of which the floor has next to none. The budget is
- * for bursts of 64. Then latency: messages one at a time, from before the sender seals to after the receiver opened.
- * Printed: figure, floor, and the median of the pairs' ratios. */
+ * bursts of 256 hardly more than the work on each message is left, of which the floor has next to none: there
+ * encryption alone costs more than the floor's whole message. The budget stands beside all three. Then latency:
+ * messages one at a time, from before the sender seals to after the receiver opened. Printed: figure, floor, and the
+ * median of the pairs' ratios. */
 #include "measure.h"
 #include "traffic.h"
 

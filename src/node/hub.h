@@ -176,7 +176,7 @@ void node_emit(struct moth_node *n, const struct moth_event *event);
 void node_note(struct moth_node *n, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void node_fill_sent(const struct outgoing *m, struct moth_sent *out);
 void node_discard(struct moth_node *n, int reason); /* counts one dropped or refused thing */
-void node_discard_from(struct session *s, int reason); /* and logs it, once per link and reason */
+void node_discard_from(struct session *s, int reason); /* and logs it, once a peer or a minute */
 
 /* session.c */
 extern const struct link_events session_events;

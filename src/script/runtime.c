@@ -30,11 +30,6 @@ struct runtime *runtime_of(lua_State *L)
     return r;
 }
 
-const struct moth_host *runtime_host(const struct runtime *r)
-{
-    return r->host;
-}
-
 /* --- errors --- */
 
 /* The host takes single lines; a traceback is many, indented by tabs. */

@@ -39,6 +39,5 @@ uint64_t runtime_tick(struct runtime *r);
 
 /* The runtime that `L` belongs to. */
 struct runtime *runtime_of(lua_State *L);
-const struct moth_host *runtime_host(const struct runtime *r);
 
 #endif

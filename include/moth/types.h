@@ -66,9 +66,14 @@ enum moth_error {
     MOTH_ESHUTDOWN = -43,     /* this node is closing */
     MOTH_EHUNG_UP = -44,      /* the other end closed in the middle of the handshake */
     MOTH_EPEER_FULL = -45,    /* the other end takes no more links */
-    MOTH_ENO_HOST = -46       /* a host name that nobody knows */
+    MOTH_ENO_HOST = -46,      /* a host name that nobody knows */
+    MOTH_ENO_SPACE = -47,     /* the disk is full */
+    MOTH_ESTORE = -48,        /* the database cannot be written now: nothing new is promised */
+    MOTH_EUNWANTED = -49,     /* that peer is blocked */
+    MOTH_ENEWER = -50,        /* the database was made by a newer version */
+    MOTH_EDAMAGED = -51       /* the database is damaged */
 };
-#define MOTH_ERROR_COUNT 47
+#define MOTH_ERROR_COUNT 52
 
 /* A sentence fragment for people ("no route to that peer") and a word for programs ("unreachable"). Static text;
  * any int is accepted. */

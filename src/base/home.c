@@ -13,9 +13,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define BLOCK_BYTES 512 /* what st_blocks counts in, on every file system */
+
 static int error_from_errno(void)
 {
     if (errno == ENOENT) return MOTH_ENOT_FOUND;
+    if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG) return MOTH_ENO_SPACE;
     return errno == EACCES || errno == EPERM || errno == EROFS ? MOTH_EPERMISSION : MOTH_EIO;
 }
 
@@ -63,17 +66,6 @@ void home_close(struct home *h)
     *h = (struct home){.lock_fd = -1};
 }
 
-static int write_all(int fd, struct slice data)
-{
-    while (data.bytes > 0) {
-        ssize_t n = write(fd, data.data, data.bytes);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return MOTH_EIO;
-        data = slice_of(data.data + n, data.bytes - (size_t)n);
-    }
-    return fsync(fd) < 0 ? MOTH_EIO : 0;
-}
-
 static int sync_folder(const struct home *h)
 {
     int fd = open(h->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -83,22 +75,103 @@ static int sync_folder(const struct home *h)
     return rc;
 }
 
-int home_write(const struct home *h, const char *name, struct slice data)
-{
+/* --- a file that is there whole or not at all --- */
+
+struct draft {
     char path[PATH_MAX], temporary[PATH_MAX];
+    int fd;
+};
+
+static int draft_open(struct draft *d, const struct home *h, const char *name)
+{
     assert(!strchr(name, '/'));
-    int rc = file_path(h, name, "", path);
-    if (rc == 0) rc = file_path(h, name, ".new", temporary);
+    int rc = file_path(h, name, "", d->path);
+    if (rc == 0) rc = file_path(h, name, ".new", d->temporary);
     if (rc < 0) return rc;
-    if (unlink(temporary) < 0 && errno != ENOENT) return error_from_errno();
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) return error_from_errno();
-    rc = write_all(fd, data);
-    if (close(fd) < 0 && rc == 0) rc = MOTH_EIO;
-    if (rc == 0 && rename(temporary, path) < 0) rc = error_from_errno();
-    if (rc < 0) unlink(temporary);
+    if (unlink(d->temporary) < 0 && errno != ENOENT) return error_from_errno();
+    d->fd = open(d->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    return d->fd < 0 ? error_from_errno() : 0;
+}
+
+/* `rc` is how filling it went. */
+static int draft_close(const struct draft *d, const struct home *h, int rc)
+{
+    if (rc == 0 && fsync(d->fd) < 0) rc = error_from_errno();
+    if (close(d->fd) < 0 && rc == 0) rc = error_from_errno();
+    if (rc == 0 && rename(d->temporary, d->path) < 0) rc = error_from_errno();
+    if (rc < 0) unlink(d->temporary);
     return rc < 0 ? rc : sync_folder(h);
 }
+
+static int write_all(int fd, struct slice data)
+{
+    while (data.bytes > 0) {
+        ssize_t n = write(fd, data.data, data.bytes);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return error_from_errno();
+        data = slice_of(data.data + n, data.bytes - (size_t)n);
+    }
+    return 0;
+}
+
+int home_write(const struct home *h, const char *name, struct slice data)
+{
+    struct draft d;
+    int rc = draft_open(&d, h, name);
+    return rc < 0 ? rc : draft_close(&d, h, write_all(d.fd, data));
+}
+
+static bool takes_the_bytes(const char *path, size_t bytes)
+{
+    struct stat s;
+    if (lstat(path, &s) < 0 || !S_ISREG(s.st_mode)) return false;
+    return (uint64_t)s.st_size == bytes && (uint64_t)s.st_blocks * BLOCK_BYTES >= bytes;
+}
+
+static int allocate(int fd, size_t bytes)
+{
+    do errno = posix_fallocate(fd, 0, (off_t)bytes);
+    while (errno == EINTR);
+    return errno == 0 ? 0 : error_from_errno();
+}
+
+int home_fill(const struct home *h, const char *name, size_t bytes)
+{
+    struct draft d;
+    assert(bytes > 0);
+    int rc = file_path(h, name, "", d.path);
+    if (rc == 0 && takes_the_bytes(d.path, bytes)) return 0;
+    rc = draft_open(&d, h, name);
+    return rc < 0 ? rc : draft_close(&d, h, allocate(d.fd, bytes));
+}
+
+/* Exclusively: a file that is there is not opened, for closing it would drop this process's record locks on it. */
+int home_touch(const struct home *h, const char *name)
+{
+    char path[PATH_MAX];
+    struct stat s;
+    assert(!strchr(name, '/'));
+    int rc = file_path(h, name, "", path);
+    if (rc < 0) return rc;
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd >= 0) close(fd);
+    else if (errno != EEXIST || lstat(path, &s) < 0) return error_from_errno();
+    else if (!S_ISREG(s.st_mode)) return MOTH_EIO;
+    return sync_folder(h);
+}
+
+int home_move(const struct home *h, const char *name, const char *to)
+{
+    char from[PATH_MAX], target[PATH_MAX];
+    assert(!strchr(name, '/') && (!to || !strchr(to, '/')));
+    int rc = file_path(h, name, "", from);
+    if (rc == 0 && to) rc = file_path(h, to, "", target);
+    if (rc < 0) return rc;
+    if ((to ? rename(from, target) : unlink(from)) < 0) return error_from_errno();
+    return sync_folder(h);
+}
+
+/* --- reading --- */
 
 static int read_all(int fd, uint8_t *data, size_t capacity, size_t *bytes)
 {

@@ -1,4 +1,5 @@
-/* host.h -- all a node needs of the outside: time, randomness, slow work, small files, a place to complain.
+/* host.h -- all a node needs of the outside: time, randomness, slow work, small files, a place for its database, a place
+ * to complain.
  *
  * The real host is made by moth_loop_open (loop.h), the imagined one by the lab. A node never asks the operating
  * system for any of these itself, which is what lets a hundred nodes run in virtual time and repeat exactly. */
@@ -30,6 +31,17 @@ struct moth_host {
 
     /* Reads at most `capacity` bytes; the count goes to `*bytes`. MOTH_ENOT_FOUND, MOTH_ETOO_BIG or MOTH_EIO. */
     int (*file_read)(void *context, const char *name, void *data, size_t capacity, size_t *bytes);
+
+    /* Renames a file of the home folder over `to`, or removes it when `to` is NULL; synced. Blocks. MOTH_ENOT_FOUND,
+     * MOTH_EPERMISSION, MOTH_ENO_SPACE, MOTH_EIO. */
+    int (*file_move)(void *context, const char *name, const char *to);
+
+    /* Makes a file that really takes `bytes` bytes of the disk, or none at all. Blocks. MOTH_ENO_SPACE, MOTH_EIO. */
+    int (*file_fill)(void *context, const char *name, size_t bytes);
+
+    /* The home folder as SQLite's file system `vfs` knows it; borrowed. The node's database "moth.db" is in there.
+     * `vfs` NULL is the real one; any other is an imagined disk, used on one thread and through one connection. */
+    const char *home, *vfs;
 
     /* One line for people, without a line end, already safe for a terminal. */
     void (*log)(void *context, enum moth_log_level level, const char *text);

@@ -8,8 +8,9 @@
 
 struct moth_loop;
 
-/* MOTH_EIN_USE: another process runs on this home; MOTH_EPERMISSION, MOTH_EIO: it cannot be made or written. SIGPIPE is
- * ignored from then on, unless the program handles it: writing to a peer that is gone would end the process. */
+/* MOTH_EIN_USE: another process runs on this home; MOTH_EPERMISSION, MOTH_ENO_SPACE, MOTH_EIO: it, or the empty file of
+ * the database in it, cannot be made or written. SIGPIPE is ignored from then on, unless the program handles it:
+ * writing to a peer that is gone would end the process. */
 int moth_loop_open(const char *home, struct moth_loop **out);
 
 /* After moth_node_close; NULL is fine. 0, or MOTH_ETIMEOUT: another thread still waits for a name lookup or for a

@@ -23,6 +23,7 @@
 #define INPUT_CHUNK_BYTES 4096
 #define SIGNAL_COUNT 2
 #define CLOSE_MS 100 /* for what cannot be called back */
+#define DATABASE "moth.db"
 
 struct input {
     struct frame_decoder lines;
@@ -128,6 +129,18 @@ static int host_file_read(void *context, const char *name, void *data, size_t ca
 {
     struct moth_loop *loop = context;
     return home_read(&loop->home, name, data, capacity, bytes);
+}
+
+static int host_file_move(void *context, const char *name, const char *to)
+{
+    struct moth_loop *loop = context;
+    return home_move(&loop->home, name, to);
+}
+
+static int host_file_fill(void *context, const char *name, size_t bytes)
+{
+    struct moth_loop *loop = context;
+    return home_fill(&loop->home, name, bytes);
 }
 
 static void host_log(void *context, enum moth_log_level level, const char *text)
@@ -335,10 +348,19 @@ static void ignore_broken_pipes(void)
     if (sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler == SIG_DFL) signal(SIGPIPE, SIG_IGN);
 }
 
+/* SQLite would make its files as wide as the umask allows; it gives all others the rights of the database. */
+static int open_home(struct home *h, const char *path)
+{
+    int rc = home_open(h, path);
+    if (rc < 0) return rc;
+    if ((rc = home_touch(h, DATABASE)) < 0) home_close(h);
+    return rc;
+}
+
 int moth_loop_open(const char *path, struct moth_loop **out)
 {
     struct moth_loop *loop = mem_new(sizeof *loop);
-    int rc = home_open(&loop->home, path);
+    int rc = open_home(&loop->home, path);
     if (rc < 0) {
         free(loop);
         return rc;
@@ -358,6 +380,9 @@ int moth_loop_open(const char *path, struct moth_loop **out)
                                     .work = host_work,
                                     .file_write = host_file_write,
                                     .file_read = host_file_read,
+                                    .file_move = host_file_move,
+                                    .file_fill = host_file_fill,
+                                    .home = loop->home.path,
                                     .log = host_log};
     uv_async_init(&loop->uv, &loop->wake, on_wake);
     uv_timer_init(&loop->uv, &loop->timer);

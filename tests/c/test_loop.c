@@ -21,6 +21,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -139,6 +140,68 @@ static void test_loop_refuses_a_home_that_cannot_be(void **state)
     assert_null(second);
 }
 
+static int count_descriptors(void)
+{
+    DIR *d = opendir("/proc/self/fd");
+    int count = 0;
+    assert_non_null(d);
+    while (readdir(d)) count++;
+    closedir(d);
+    return count;
+}
+
+static const char *path_of(const char *name)
+{
+    static char path[2 * PATH_BYTES];
+    snprintf(path, sizeof path, "%s/%s", home, name);
+    return path;
+}
+
+static void assert_private_file(const char *name, off_t bytes)
+{
+    struct stat s;
+    assert_int_equal(lstat(path_of(name), &s), 0);
+    assert_true(S_ISREG(s.st_mode));
+    assert_int_equal(s.st_mode & 07777, 0600);
+    assert_int_equal(s.st_size, bytes);
+}
+
+static void test_loop_makes_a_place_for_the_database_that_only_the_owner_may_read(void **state)
+{
+    (void)state;
+    moth_loop_close(loop);
+    assert_int_equal(unlink(path_of("moth.db")), 0);
+    mode_t old = umask(0);
+    open_loop();
+    umask(old);
+    assert_private_file("moth.db", 0);
+}
+
+static void test_loop_leaves_a_database_that_is_there(void **state)
+{
+    (void)state;
+    assert_int_equal(host->file_write(host->context, "moth.db", "content", 7), 0);
+    moth_loop_close(loop);
+    open_loop();
+    assert_private_file("moth.db", 7);
+}
+
+static void test_loop_refuses_a_home_without_a_place_for_the_database(void **state)
+{
+    struct moth_loop *second = NULL;
+    (void)state;
+    moth_loop_close(loop);
+    assert_int_equal(unlink(path_of("moth.db")), 0);
+    assert_int_equal(symlink("elsewhere", path_of("moth.db")), 0);
+    int before = count_descriptors();
+    assert_int_equal(moth_loop_open(home, &second), MOTH_EIO);
+    assert_null(second);
+    assert_int_equal(count_descriptors(), before);
+    assert_int_not_equal(access(path_of("elsewhere"), F_OK), 0);
+    assert_int_equal(unlink(path_of("moth.db")), 0);
+    open_loop(); /* and the lock is free */
+}
+
 static sem_t looking_up, answered;
 
 /* Stands in for the library's: a resolver that answers when the test lets it. */
@@ -182,16 +245,6 @@ static void test_loop_closing_nothing_is_fine(void **state)
 {
     (void)state;
     moth_loop_close(NULL);
-}
-
-static int count_descriptors(void)
-{
-    DIR *d = opendir("/proc/self/fd");
-    int count = 0;
-    assert_non_null(d);
-    while (readdir(d)) count++;
-    closedir(d);
-    return count;
 }
 
 static void test_loop_leaves_no_file_open(void **state)
@@ -335,6 +388,33 @@ static void test_loop_host_says_what_is_wrong_with_a_file(void **state)
     assert_int_equal(host->file_read(host->context, "name", data, sizeof data, &bytes), MOTH_ENOT_FOUND);
     assert_int_equal(host->file_write(host->context, "name", "content", 7), 0);
     assert_int_equal(host->file_read(host->context, "name", data, sizeof data, &bytes), MOTH_ETOO_BIG);
+}
+
+static void test_loop_host_moves_and_removes_files(void **state)
+{
+    (void)state;
+    assert_int_equal(host->file_write(host->context, "name", "content", 7), 0);
+    assert_int_equal(host->file_move(host->context, "name", "to"), 0);
+    assert_private_file("to", 7);
+    assert_int_equal(host->file_move(host->context, "name", NULL), MOTH_ENOT_FOUND);
+    assert_int_equal(host->file_move(host->context, "to", NULL), 0);
+    assert_int_not_equal(access(path_of("to"), F_OK), 0);
+}
+
+static void test_loop_host_fills_a_file(void **state)
+{
+    (void)state;
+    assert_int_equal(host->file_fill(host->context, "name", 10000), 0);
+    assert_private_file("name", 10000);
+    assert_int_equal(mkdir(path_of("folder"), 0700), 0);
+    assert_int_equal(host->file_fill(host->context, "folder", 10000), MOTH_EIO);
+}
+
+static void test_loop_host_says_where_home_is_and_that_its_disk_is_real(void **state)
+{
+    (void)state;
+    assert_string_equal(host->home, home);
+    assert_null(host->vfs);
 }
 
 static struct job {
@@ -866,6 +946,9 @@ int main(void)
         TEST(test_loop_refuses_a_home_that_is_in_use),
         TEST(test_loop_gives_the_home_free_when_it_closes),
         TEST(test_loop_refuses_a_home_that_cannot_be),
+        TEST(test_loop_makes_a_place_for_the_database_that_only_the_owner_may_read),
+        TEST(test_loop_leaves_a_database_that_is_there),
+        TEST(test_loop_refuses_a_home_without_a_place_for_the_database),
         TEST(test_loop_closing_does_not_wait_for_a_resolver),
         TEST(test_loop_closing_nothing_is_fine),
         TEST(test_loop_leaves_no_file_open),
@@ -876,6 +959,9 @@ int main(void)
         TEST(test_loop_closes_whole_after_a_stop_that_nobody_heard),
         TEST(test_loop_host_files_are_there_whole_after_a_restart),
         TEST(test_loop_host_says_what_is_wrong_with_a_file),
+        TEST(test_loop_host_moves_and_removes_files),
+        TEST(test_loop_host_fills_a_file),
+        TEST(test_loop_host_says_where_home_is_and_that_its_disk_is_real),
         TEST(test_loop_host_works_elsewhere_and_tells_here),
         TEST(test_loop_closing_finishes_the_work_under_way),
         TEST(test_loop_host_clocks_run),

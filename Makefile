@@ -11,7 +11,7 @@ ONLY ?= check rooms lua examples scenario
 FUZZ_SECONDS ?= 60
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-LIBRARIES := libuv libcrypto
+LIBRARIES := libuv libcrypto sqlite3
 LIBRARY_ROOMS := base proto net node
 PROGRAM_ROOMS := script cli
 
@@ -69,6 +69,7 @@ ROOM_TESTS := $(patsubst tests/c/%.c,$(OUT)/tests/%,$(wildcard tests/c/test_*.c)
 ROOM_HELPERS := $(filter-out tests/c/test_%,$(wildcard tests/c/*.c))
 SCENARIOS := $(patsubst tests/scenario/%.c,$(OUT)/tests/%,$(wildcard tests/scenario/scenario_*.c))
 SCENARIO_HELPERS := $(filter-out tests/scenario/scenario_%,$(wildcard tests/scenario/*.c))
+TORTURES := $(patsubst tests/torture/%.c,$(OUT)/tests/%,$(wildcard tests/torture/torture_*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(OUT)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCHES := $(patsubst tests/bench/%.c,$(OUT)/bench/%,$(wildcard tests/bench/bench_*.c))
 FLOORS := $(patsubst tests/bench/%.c,$(OUT)/bench/%,$(wildcard tests/bench/floor_*.c))
@@ -77,13 +78,13 @@ EXAMPLES := $(patsubst examples/%.c,$(OUT)/tests/example_%,$(wildcard examples/*
 
 # ---- what people ask for
 
-.PHONY: all help run test asan tsan fuzz cover bench lint fmt deps install clean
-.PHONY: test-programs fuzzers benches everything FORCE
+.PHONY: all help run test test-torture asan tsan fuzz cover bench lint fmt deps install clean
+.PHONY: test-programs tortures fuzzers benches everything FORCE
 
 all: $(MOTH) $(LIBMOTH) ## build build/moth and build/libmoth.a; so does bare `make`
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo 'also: MODE=release|asan|tsan|cover ONLY="$(ONLY)" V=1 WERROR=1 CC= CFLAGS='
 
 run: ## install what is missing, build, start a node; ARGS="..." go to it
@@ -95,6 +96,11 @@ test: ## install what is missing, build, run all tests; MODE= and ONLY= choose
 	@.ci/deps test
 	@$(MAKE) test-programs
 	@BUILD=$(BUILD) tests/run $(MODE) $(ONLY)
+
+test-torture: ## install what is missing, build, run the long tests, each showing how far it is; MODE= chooses
+	@.ci/deps test
+	@$(MAKE) all tortures
+	@BUILD=$(BUILD) tests/torture/run $(MODE)
 
 asan: ## build and run the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) test MODE=asan
@@ -147,10 +153,11 @@ NEEDS_rooms := $(ROOM_TESTS)
 NEEDS_examples := $(EXAMPLES)
 NEEDS_scenario := $(MOTH) $(SCENARIOS)
 test-programs: $(foreach kind,$(ONLY),$(NEEDS_$(kind)))
+tortures: $(TORTURES)
 fuzzers: $(FUZZERS)
 benches: $(BENCHES) $(FLOORS)
-everything: all test-programs benches
-all test-programs fuzzers benches everything:
+everything: all test-programs tortures benches
+all test-programs tortures fuzzers benches everything:
 	@: # nothing to say when all is there
 
 # A folder is newer than its archive when a file came or went since.
@@ -165,15 +172,16 @@ $(LIBMOTH) $(OUT)/program.a:
 $(MOTH): $(OUT)/main.o $(OUT)/program.a $(LIBMOTH)
 $(ROOM_TESTS): $(OUT)/tests/%: $(OUT)/tests/c/%.o $(ROOM_HELPERS:%.c=$(OUT)/%.o) $(OUT)/program.a $(LIBMOTH)
 $(SCENARIOS): $(OUT)/tests/%: $(OUT)/tests/scenario/%.o $(SCENARIO_HELPERS:%.c=$(OUT)/%.o) $(LIBMOTH)
+$(TORTURES): $(OUT)/tests/%: $(OUT)/tests/torture/%.o $(SCENARIO_HELPERS:%.c=$(OUT)/%.o) $(LIBMOTH)
 $(FUZZERS): $(OUT)/tests/%: $(OUT)/tests/fuzz/%.o $(OUT)/program.a $(LIBMOTH)
 $(EXAMPLES): $(OUT)/tests/example_%: $(OUT)/examples/%.o $(LIBMOTH)
 $(BENCHES): $(OUT)/bench/%: $(OUT)/tests/bench/%.o $(BENCH_HELPERS:%.c=$(OUT)/%.o) $(LIBMOTH)
 $(FLOORS): $(OUT)/bench/%: $(OUT)/tests/bench/%.o
 $(MOTH): LIBS = $(PROGRAM_LIBS)
-$(ROOM_TESTS) $(SCENARIOS): LIBS = $(PROGRAM_LIBS) $(CMOCKA_LIBS)
+$(ROOM_TESTS) $(SCENARIOS) $(TORTURES): LIBS = $(PROGRAM_LIBS) $(CMOCKA_LIBS)
 $(FUZZERS): LIBS = -fsanitize=fuzzer $(PROGRAM_LIBS)
 $(EXAMPLES) $(BENCHES) $(FLOORS): LIBS = $(LIBRARY_LIBS)
-$(MOTH) $(ROOM_TESTS) $(SCENARIOS) $(FUZZERS) $(EXAMPLES) $(BENCHES) $(FLOORS):
+$(MOTH) $(ROOM_TESTS) $(SCENARIOS) $(TORTURES) $(FUZZERS) $(EXAMPLES) $(BENCHES) $(FLOORS):
 	@$(say) LINK $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(C_FLAGS) $(LINK_FLAGS) $(filter %.o %.a,$^) $(LIBS) -lm -o $@

@@ -1,6 +1,7 @@
 /* embed.c -- a node inside a program of your own, in one screen: it writes a letter to itself.
  *
- *   cc -Iinclude examples/embed.c build/libmoth.a $(pkg-config --libs libuv libcrypto) -o embed && ./embed [HOME]
+ *   cc -Iinclude examples/embed.c build/libmoth.a $(pkg-config --libs libuv libcrypto sqlite3) -o embed
+ *   ./embed [HOME]
  *
  * The loop brings the outside (sockets, clocks, a home folder for the identity), the node lives on it, and
  * what happens comes to one callback. Tells what arrives and ends with 0 once the receipt is back; without

@@ -1,5 +1,5 @@
-/* host.h -- all a node needs of the outside: time, randomness, slow work, small files, a place for its database, a place
- * to complain.
+/* host.h -- all a node needs of the outside: time, randomness, slow work, small files, a place for its database, a
+ * place to complain.
  *
  * The real host is made by moth_loop_open (loop.h), the imagined one by the lab. A node never asks the operating
  * system for any of these itself, which is what lets a hundred nodes run in virtual time and repeat exactly. */

@@ -39,6 +39,17 @@ enum moth_limit {
     MOTH_LIMIT_IN_FLIGHT,
     MOTH_LIMIT_MAIL_COUNT,
     MOTH_LIMIT_MAIL_BYTES,
+    MOTH_LIMIT_MAIL_MEMORY,
+    MOTH_LIMIT_CARRIED_COUNT,
+    MOTH_LIMIT_CARRIED_BYTES,
+    MOTH_LIMIT_CARRIED_PER_DEPOSITOR,
+    MOTH_LIMIT_INBOX_PER_SENDER,
+    MOTH_LIMIT_INBOX_BYTES,
+    MOTH_LIMIT_HISTORY_BYTES,
+    MOTH_LIMIT_BALLAST_BYTES,
+    MOTH_LIMIT_GROUP,
+    MOTH_LIMIT_GROUP_MS,
+    MOTH_LIMIT_DELIVERED_DAYS,
     MOTH_LIMIT_DELIVERED_IDS,
     MOTH_LIMIT_LIGHT_IDS,
     MOTH_LIMIT_KNOWN_PEERS,
@@ -62,12 +73,16 @@ struct moth_config {
     bool has_network_key;     /* without: the well-known open key, and listening on loopback only unless `open` */
     uint8_t network_key[32];
     bool open;
+    uint32_t ttl_s;    /* of messages that do not say; 0: 7 days; at most 30 days */
+    uint32_t retries;  /* of messages that do not say; 0: no limit */
     uint64_t limits[MOTH_LIMIT_COUNT]; /* 0: the default */
 };
 
 /* Opens a node: reads or makes its identity (file "identity" of the host's home), listens. Everything is copied; `host`
- * and `transport` are borrowed until moth_node_close. MOTH_EBLOCKED: listening beyond loopback without key or `open`;
- * MOTH_EIN_USE: the port; MOTH_EIO: the home. */
+ * and `transport` are borrowed until moth_node_close. Reads the database of the home folder, which may take seconds
+ * after a crash: it is checked then. A damaged one is set aside, named in a note, and what can be read of it is kept.
+ * MOTH_EBLOCKED: listening beyond loopback without key or `open`; MOTH_EIN_USE: the port; MOTH_ESTORE: another program
+ * holds the database; MOTH_ENEWER: the database; MOTH_ENO_SPACE, MOTH_EIO, MOTH_EPERMISSION: the home. */
 struct moth_event;
 typedef void (*moth_on_event)(void *owner, const struct moth_event *event);
 int moth_node_open(const struct moth_config *config, const struct moth_host *host, struct moth_transport *transport,
@@ -75,7 +90,7 @@ int moth_node_open(const struct moth_config *config, const struct moth_host *hos
 
 /* From now on nothing new is accepted. Keep ticking until moth_node_is_quiet or patience ends, then close. */
 void moth_node_leave(struct moth_node *node);
-/* nothing is being written, no mail is on its way to a reachable peer */
+/* nothing is being written or waits to be committed, no mail is on its way to a reachable peer */
 bool moth_node_is_quiet(const struct moth_node *node);
 
 /* Says goodbye to all links and frees all. Connections end with the transport, which must be closed (moth_loop_close)
@@ -101,23 +116,34 @@ struct moth_payload {
     size_t bytes; /* at most MOTH_DATA_MAX: MOTH_ETOO_BIG */
 };
 
+#define MOTH_TTL_MAX_S 2592000u /* 30 days */
+#define MOTH_RETRIES_UNLIMITED UINT32_MAX
+
 struct moth_send_options {
-    uint32_t ttl_s;   /* 0: 7 days; at most 30 days */
-    uint32_t retries; /* 0: no limit */
+    uint32_t ttl_s;   /* 0: as configured; at most 30 days */
+    uint32_t retries; /* 0: as configured; how often its receipt may be waited for in vain while there is a route */
     uint64_t re;      /* the message this answers; 0: none */
 };
 
+/* In this order; from DELIVERED on a message has ended. PENDING: not on disk yet. QUEUED: committed. SENT: also on its
+ * way. CARRIED: somebody else has committed it too. LOST: the process ended, or the disk failed, before the promise. */
 enum moth_state {
     MOTH_PENDING, MOTH_QUEUED, MOTH_SENT, MOTH_CARRIED, MOTH_DELIVERED,
     MOTH_EXPIRED, MOTH_REFUSED, MOTH_CANCELLED, MOTH_LOST
 };
 const char *moth_state_name(enum moth_state state);
 
-/* Sends and keeps trying until the recipient's receipt, expiry or the end of this process (memory only: nothing here is
- * promised yet). `options` may be NULL. The id, unique for this node for ever, goes to `*id`. To oneself is fine.
- * MOTH_EFULL: too much mail waits; MOTH_EARGUMENT: type, ttl. */
+/* Sends, durable: returns at once, PENDING; a STATE event tells QUEUED once it is committed to the disk. From then on
+ * it is kept, over restarts, and tried until the recipient's receipt or expiry; with no route it is deposited with up
+ * to two carriers. `options` may be NULL. The id, unique for this node for ever, goes to `*id`. To oneself is fine.
+ * MOTH_EFULL: too much mail waits; MOTH_EARGUMENT: type, ttl; MOTH_ESTORE: the disk cannot be written now;
+ * MOTH_EUNWANTED: that peer is blocked. */
 int moth_send(struct moth_node *node, const struct moth_id *to, const struct moth_payload *payload,
               const struct moth_send_options *options, uint64_t *id);
+
+/* Ends a message of ours that has not ended: CANCELLED. What is under way or carried may arrive all the same.
+ * MOTH_ENOT_FOUND: no such message waits. */
+int moth_cancel(struct moth_node *node, uint64_t id);
 
 /* Sends once, light: no memory, no receipt. `to` NULL: to everyone (signed broadcast). MOTH_EUNREACHABLE, MOTH_ESLOW,
  * MOTH_ERATE say at once that it did not go; later drops are only counted where they happen. */
@@ -133,6 +159,7 @@ struct moth_message { /* received */
     size_t bytes;
     unsigned hops;
     bool durable, broadcast;
+    bool redelivered; /* it may have been given before, to a process that ended before it was marked as handled */
 };
 
 struct moth_sent { /* a message of ours */
@@ -140,13 +167,36 @@ struct moth_sent { /* a message of ours */
     struct moth_id to;
     char name[MOTH_NAME_MAX + 1 + 9]; /* of the recipient, for display */
     enum moth_state state;
-    int reason;             /* MOTH_OK or why */
-    uint64_t changed_ms;    /* since 1970 */
-    unsigned tries;
+    int reason;             /* MOTH_OK or why; waiting without a way to go: MOTH_EUNREACHABLE */
+    uint64_t changed_ms;    /* since 1970: when it came into this state */
+    uint64_t accepted_ms;   /* since 1970 */
+    unsigned tries;         /* how often it was sent */
+    unsigned carriers;      /* how many hold a copy */
+    struct moth_id by;      /* with CARRIED: the first of them */
+    char by_name[MOTH_NAME_MAX + 1 + 9];
     size_t bytes;
 };
 int moth_message_get(const struct moth_node *node, uint64_t id, struct moth_sent *out); /* MOTH_ENOT_FOUND */
 size_t moth_mail_list(const struct moth_node *node, struct moth_sent *out, size_t capacity); /* not ended, by id */
+
+struct moth_entry { /* of the history: a durable message sent or received */
+    bool is_ours;
+    struct moth_id peer;
+    const char *name; /* of the peer, for display */
+    uint64_t id, re, time_ms; /* time: when accepted here, since 1970 */
+    enum moth_encoding encoding;
+    const char *type;
+    const uint8_t *data;
+    size_t bytes;
+    enum moth_state state; /* ours only */
+    int reason;            /* ours only */
+    bool is_set_aside;     /* received: it ended this program three times, so no handler gets it any more */
+};
+
+/* The newest `count` messages exchanged with `peer` (NULL: with anybody), the newest first. `each` may call nothing of
+ * the node; what it is given is borrowed. MOTH_ESTORE: the database cannot be read now. */
+int moth_history(const struct moth_node *node, const struct moth_id *peer, size_t count,
+                 void (*each)(void *context, const struct moth_entry *entry), void *context);
 
 /* Links. connect keeps a link to the address until disconnect: redials with backoff. It returns at once; the events
  * tell. */
@@ -154,14 +204,24 @@ int moth_connect(struct moth_node *node, const char *address); /* MOTH_EBAD_ADDR
 int moth_disconnect(struct moth_node *node, const struct moth_id *peer); /* MOTH_ENOT_LINKED: nothing to end */
 int moth_disconnect_address(struct moth_node *node, const char *address); /* stops wanting it; MOTH_ENOT_FOUND */
 
-/* PEER as people write it: a name, a full id, or at least 4 digits of one. MOTH_EUNKNOWN_PEER, MOTH_EAMBIGUOUS. */
+/* PEER as people write it: an alias, a name, a full id, or at least 4 digits of one. MOTH_EUNKNOWN_PEER,
+ * MOTH_EAMBIGUOUS. */
 int moth_resolve(const struct moth_node *node, const char *peer, struct moth_id *out);
+
+/* Names a peer for its owner: wins over every other name and never follows to a new key. `alias` NULL takes it away.
+ * MOTH_EUNKNOWN_PEER, MOTH_EBAD_NAME; MOTH_EIN_USE: another peer has that alias, or it is our own name. */
+int moth_alias(struct moth_node *node, const struct moth_id *peer, const char *alias);
+
+/* A blocked peer gets no link, and what it sends us is refused; it is still relayed for. MOTH_EUNKNOWN_PEER;
+ * MOTH_ESELF. */
+int moth_block(struct moth_node *node, const struct moth_id *peer, bool block);
 
 struct moth_peer { /* somebody known */
     struct moth_id id;
     char name[MOTH_NAME_MAX + 1 + 9]; /* for display */
     char address[MOTH_ADDRESS_TEXT_BYTES]; /* of the link, else the best known, else "" */
-    bool linked, inbound, reachable;
+    char claimed[MOTH_NAME_MAX + 1];  /* what it calls itself; "" when unknown */
+    bool linked, inbound, reachable, is_aliased, is_blocked;
     unsigned hops;      /* 0: unreachable */
     struct moth_id via; /* the next hop, when reachable */
     int64_t rtt_us;     /* of the link; -1: not measured */
@@ -197,7 +257,13 @@ struct moth_status {
     uint64_t messages_sent, messages_received, messages_relayed, messages_delivered;
     uint64_t broadcasts_relayed, adverts_in, adverts_out, recomputes, handshakes, dials;
     uint64_t discarded[MOTH_ERROR_COUNT];
+    uint64_t messages_redelivered, deposits_made, deposits_taken, handed_over, commits, commit_operations;
     size_t links, handshaking, peers, reachable, mail, mail_bytes, queued_bytes, queued_bytes_most, control_bytes_most;
+    size_t carried, carried_bytes;          /* for others */
+    size_t inbox, inbox_bytes, set_aside;   /* not handled yet; given up because they ended this program */
+    uint64_t history_bytes;                 /* handled and ended messages on the disk */
+    size_t writes_waiting;                  /* operations that are not committed yet */
+    int store_reason;                       /* MOTH_OK, or why nothing new is promised now */
     uint64_t limits[MOTH_LIMIT_COUNT];
 };
 void moth_status(const struct moth_node *node, struct moth_status *out);

@@ -195,7 +195,7 @@ bool dial_peer(struct moth_node *n, struct peer *p)
     char text[MOTH_ADDRESS_TEXT_BYTES];
     uint64_t now = node_now_us(n);
     bool under_way;
-    if (n->leaving || p->parted || p->session) return false;
+    if (n->leaving || p->parted || p->blocked || p->session) return false;
     size_t dials = learned_dials(n, p, &under_way);
     if (under_way) return true;
     for (unsigned i = 0; i < p->address_count && dials < LEARNED_DIALS_MAX; i++) {

@@ -8,8 +8,12 @@
  *   topology  adverts in and out, the only writer of the router
  *   sync      which adverts each neighbour still lacks; digests
  *   route     the way out: forwarding, sealing, notices, broadcasts
- *   mail      our messages: accepted, sent, retried, ended
- *   inbox     what arrives: opened, checked, told, receipted
+ *   send      what the user sends: checked, encoded
+ *   mail      our messages: committed, sent, retried, ended
+ *   carry     carriers: asking them, being one
+ *   inbox     what arrives: opened, checked, committed, told
+ *   receipts  owed to senders, and taken from recipients
+ *   book      the address book on the disk
  *   query     listings and figures
  */
 #ifndef NODE_HUB_H
@@ -17,9 +21,12 @@
 
 #include "moth/node.h"
 #include "net/link.h"
+#include "node/boxes.h"
 #include "node/bucket.h"
 #include "node/keys.h"
 #include "node/peers.h"
+#include "node/recent.h"
+#include "node/reserve.h"
 #include "node/store.h"
 #include "proto/envelope.h"
 #include "proto/router.h"
@@ -100,6 +107,7 @@ struct topology {
 };
 
 #define RECEIPTS_MAX 256u /* in one message */
+#define RECEIPT_BYTES 9
 
 struct receipts { /* owed to one sender; the peer points here */
     struct receipts *after;
@@ -108,9 +116,24 @@ struct receipts { /* owed to one sender; the peer points here */
     struct {
         uint64_t id;
         uint8_t code;
+        bool is_message; /* not a deposit, nor a hand-over */
     } list[RECEIPTS_MAX];
 };
 
+struct arrival { /* a durable message for us, until it is handled */
+    struct arrival *after;
+    struct peer *from; /* borrowed and held */
+    uint64_t id;
+    int64_t row;
+    uint8_t flags;
+    unsigned hops, starts; /* starts: how often handlers were called for it */
+    bool ready;            /* committed, and this start counted: it may be told */
+    bool again, asked;     /* of an earlier process; its next start is being counted */
+    size_t bytes;
+    uint8_t *body; /* owned; NULL: on the disk */
+};
+
+enum inbox_how { INBOX_BROADCAST = 1, INBOX_AGAIN = 2 };
 
 struct moth_node {
     const struct moth_host *host;     /* borrowed */
@@ -139,15 +162,28 @@ struct moth_node {
     bool map_changed; /* the routes do not yet follow */
     struct seen *seen;
     struct keys keys;
+    struct reserve reserve;
     struct store store;
+    struct boxes boxes;
+    struct arrival *arrivals, *last_arrival; /* owned, in the order in which handlers are called */
+    struct id_map arriving;                  /* those not committed yet */
+    size_t arrived_count, arrived_bytes, set_aside;
+    uint64_t book_us;                        /* when changed peers are to be saved */
+    bool book_pruning;
+    uint32_t ttl_s, retries;                 /* of messages that do not say */
+    bool carry_due, carry_anew; /* deposits: there is room for more; all are to be looked at again */
     struct receipts *receipts;
     uint64_t mail_expiry_us; /* when the next message of ours expires */
     struct bucket notices, notes, log_lines;
+    struct bucket introductions; /* people first heard of by a hand-over */
+    struct bucket late_receipts; /* those that make us ask the disk */
     struct bucket strange_broadcasts; /* of all origins that the address book does not know */
     unsigned receipts_waiting;
     bool receipts_due; /* new ones, or a new way */
     uint64_t receipts_us; /* else, when to try again */
-    bool ticking, emitting, clone_told;
+    struct store_report report; /* of opening; told in the first turn */
+    bool damaged; /* what the database holds could not be loaded */
+    bool first_turn, ticking, emitting, clone_told;
     struct buf scratch; /* where own envelopes are sealed */
     struct moth_sent *told; /* owned: state changes that the owner is still to hear of */
     size_t told_count, told_capacity;
@@ -174,7 +210,7 @@ static inline void node_due(struct moth_node *n, uint64_t at_us)
 bool node_may_note(struct moth_node *n); /* for notes that others can cause as often as they like */
 void node_emit(struct moth_node *n, const struct moth_event *event);
 void node_note(struct moth_node *n, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void node_fill_sent(const struct outgoing *m, struct moth_sent *out);
+void node_fill_sent(const struct moth_node *n, const struct outgoing *m, struct moth_sent *out);
 void node_discard(struct moth_node *n, int reason); /* counts one dropped or refused thing */
 void node_discard_from(struct session *s, int reason); /* and logs it, once a peer or a minute */
 
@@ -234,20 +270,58 @@ int route_on_broadcast(struct session *s, struct span body);
 int route_on_notice(struct session *s, struct slice body);
 
 /* mail.c */
+int mail_load(struct moth_node *n);
 void mail_close(struct moth_node *n);
+int mail_keep(struct moth_node *n, struct outgoing *m); /* owned from here on, unless MOTH_ESTORE */
+void mail_set_state(struct moth_node *n, struct outgoing *m, enum moth_state state, int reason);
+void mail_write_state(struct moth_node *n, const struct outgoing *m);
+void mail_watch_expiry(struct moth_node *n, const struct outgoing *m);
+int mail_body(struct moth_node *n, struct outgoing *m); /* sees that the body is in memory */
+uint32_t mail_age_s(const struct moth_node *n, const struct outgoing *m);
+void mail_drop(struct moth_node *n, struct outgoing *m); /* without a trace */
+void mail_pump(struct moth_node *n, const struct moth_id *to);
 void mail_route_changed(struct moth_node *n, const struct moth_id *to);
 void mail_drained(struct moth_node *n);
 void mail_hint(struct moth_node *n, uint64_t id); /* somebody on the way says it did not get through */
 void mail_take_receipt(struct moth_node *n, struct peer *from, uint64_t id, int reason);
+void mail_own_taken(struct moth_node *n, uint64_t id); /* the inbox has committed what we sent to ourselves */
 void mail_go_on(struct moth_node *n, const struct peer *to); /* after receipts from them */
 void mail_turn(struct moth_node *n); /* messages to ourselves, and states to tell */
 uint64_t mail_tick(struct moth_node *n, uint64_t now_us);
 
+/* carry.c */
+void carry_box(struct moth_node *n, struct box *b); /* no way to its recipient: asks carriers, a part at a time */
+void carry_all(struct moth_node *n);
+/* receipts for somebody away; false: nobody can be asked now */
+bool carry_receipts(struct moth_node *n, struct peer *to, struct slice plain, uint32_t ttl_s);
+void carry_deposit_ended(struct moth_node *n, struct outgoing *deposit, int reason);
+void carry_drop_deposits(struct moth_node *n, struct outgoing *m); /* what they were for has ended */
+int carry_take_deposit(struct moth_node *n, struct peer *from, const struct envelope *e, struct slice data);
+int carry_take_handover(struct moth_node *n, struct peer *from, const struct envelope *e, struct span data);
+
+/* receipts.c */
+void receipts_owe(struct moth_node *n, struct peer *to, uint64_t id, int reason, bool is_message);
+void receipts_owe_after_commit(struct moth_node *n, const struct peer *to, uint64_t id, bool is_message);
+int receipts_take(struct moth_node *n, struct peer *from, struct slice data);
+void receipts_turn(struct moth_node *n); /* those gathered in this turn leave */
+void receipts_close(struct moth_node *n);
+
 /* inbox.c */
+int inbox_load(struct moth_node *n);
 int inbox_accept(struct moth_node *n, struct span frame, const struct envelope *e); /* opens `frame` in place */
 int inbox_accept_broadcast(struct moth_node *n, struct span frame, const struct envelope *e);
-void inbox_deliver(struct moth_node *n, const struct envelope *e, const struct envelope_body *body, bool broadcast);
-void inbox_turn(struct moth_node *n); /* receipts gathered in this turn leave */
+int inbox_take(struct moth_node *n, struct peer *from, const struct envelope *e, const struct envelope_body *body,
+               struct slice plain);
+int inbox_take_own(struct moth_node *n, const struct outgoing *m);
+void inbox_deliver(struct moth_node *n, const struct envelope *e, const struct envelope_body *body, unsigned how);
+void inbox_turn(struct moth_node *n);
 void inbox_close(struct moth_node *n);
+
+/* book.c */
+int book_load(struct moth_node *n);
+int64_t book_row(struct moth_node *n, struct peer *p); /* written before whatever is written next; 0: not now */
+void book_touch(struct moth_node *n, struct peer *p);  /* learned something that is worth keeping */
+void book_learn_near(struct peer *p, const struct advert *a);
+uint64_t book_tick(struct moth_node *n, uint64_t now_us);
 
 #endif

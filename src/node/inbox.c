@@ -1,119 +1,23 @@
-/* inbox.c -- what arrives for us: opened, checked, told, receipted.
+/* inbox.c -- what arrives for us: opened, checked, committed, told, receipted.
  *
- * A durable message that was here before is not shown again, but receipted again. Receipts owed to one sender are
- * gathered during a turn and leave together; without a way they wait for one, and are dropped with a count when too
- * many wait: they are repeated when their message comes again.
- *
- *   a receipt's data, for each message   0  8  id
- *                                        8  1  code: 0 delivered, else the reason of a refusal
- */
+ * A durable message goes to the database together with its id; only after that commit its receipt leaves and handlers
+ * are called, in the order of arrival. When they are done it is marked as handled. What was not marked when the process
+ * ended is told again, one at a time, each start counted on the disk before: whoever ended three processes is set
+ * aside. What came before is not shown again, but receipted again. */
 #include "node/hub.h"
 
 #include "base/mem.h"
 
 #include <stdlib.h>
 
-#define RECEIPT_BYTES 9
-#define SENDERS_WAITING_MAX 1024u
-#define AGAIN_US 5000000u
-#define RECEIPT_TTL_S 604800u
+#define STARTS_MAX 3u
+#define TOLD_A_TURN 256u
+#define DAY_MS 86400000u
+#define READ_AGAIN_US 100000u
 
-static const char receipt_type[] = "receipt";
+/* --- telling --- */
 
-/* --- receipts --- */
-
-/* Sends what is owed to one sender, if there is a way; else it waits for one. */
-static bool send_receipts(struct moth_node *n, struct receipts *r)
-{
-    uint8_t data[RECEIPTS_MAX * RECEIPT_BYTES], plain[ENVELOPE_BODY_OVERHEAD_MAX + sizeof data];
-    struct envelope head = {.kind = ENVELOPE_RECEIPT, .ttl_s = RECEIPT_TTL_S};
-    struct session *s;
-    uint8_t *at = data;
-    if (route_next(n, &r->to->id, &s) < 0 || s->link->slow) return false; /* before an id is spent */
-    for (unsigned i = 0; i < r->count; i++) at = put_uint(put_uint(at, r->list[i].id, 8), r->list[i].code, 1);
-    struct envelope_body body = {.type = slice_text(receipt_type), .sent_ms = n->host->wall_ms(n->host->context),
-                                 .data = slice_of(data, (size_t)(at - data))};
-    size_t bytes = envelope_body_encode(0, &body, plain);
-    int rc = store_next_id(&n->store, &head.id);
-    if (rc == 0) rc = route_seal(n, r->to, &head, slice_of(plain, bytes));
-    if (rc == 0) r->count = 0;
-    return rc == 0;
-}
-
-static void drop_receipts(struct moth_node *n, struct receipts **at)
-{
-    struct receipts *r = *at;
-    *at = r->after;
-    r->to->receipts = NULL;
-    r->to->held--;
-    n->receipts_waiting--;
-    free(r);
-}
-
-/* Too many senders are away: the one that has waited longest loses its receipts. */
-static void drop_oldest_receipts(struct moth_node *n)
-{
-    struct receipts **at = &n->receipts;
-    while ((*at)->after) at = &(*at)->after;
-    node_discard(n, MOTH_EFULL);
-    drop_receipts(n, at);
-}
-
-static struct receipts *receipts_for(struct moth_node *n, struct peer *to)
-{
-    if (to->receipts) return to->receipts;
-    if (n->receipts_waiting >= SENDERS_WAITING_MAX) drop_oldest_receipts(n);
-    struct receipts *r = mem_new(sizeof *r);
-    r->to = to;
-    r->after = n->receipts;
-    n->receipts = r;
-    n->receipts_waiting++;
-    to->receipts = r;
-    to->held++;
-    return r;
-}
-
-static void owe_receipt(struct moth_node *n, struct peer *to, uint64_t id, int reason)
-{
-    struct receipts *r = receipts_for(n, to);
-    n->receipts_due = true;
-    if (r->count == RECEIPTS_MAX && !send_receipts(n, r)) {
-        node_discard(n, MOTH_EFULL); /* it is repeated when its message comes again */
-        return;
-    }
-    r->list[r->count].id = id;
-    r->list[r->count++].code = (uint8_t)-reason;
-}
-
-void inbox_turn(struct moth_node *n)
-{
-    uint64_t now = node_now_us(n);
-    if (!n->receipts || (!n->receipts_due && now < n->receipts_us)) return;
-    n->receipts_due = false;
-    n->receipts_us = now + AGAIN_US; /* whatever stands in the way now */
-    for (struct receipts **at = &n->receipts; *at;) {
-        if (send_receipts(n, *at)) drop_receipts(n, at);
-        else at = &(*at)->after;
-    }
-    if (n->receipts) node_due(n, n->receipts_us);
-}
-
-/* --- arriving --- */
-
-static int take_receipts(struct moth_node *n, struct peer *from, struct slice data)
-{
-    struct reader r = reader_of(data);
-    if (data.bytes == 0 || data.bytes % RECEIPT_BYTES != 0) return MOTH_EMALFORMED;
-    if (data.bytes > RECEIPTS_MAX * RECEIPT_BYTES) return MOTH_ETOO_BIG;
-    while (reader_left(&r) > 0) {
-        uint64_t id = read_uint(&r, 8);
-        mail_take_receipt(n, from, id, -(int)read_uint(&r, 1));
-    }
-    mail_go_on(n, from);
-    return 0;
-}
-
-void inbox_deliver(struct moth_node *n, const struct envelope *e, const struct envelope_body *body, bool broadcast)
+void inbox_deliver(struct moth_node *n, const struct envelope *e, const struct envelope_body *body, unsigned how)
 {
     char name[PEER_DISPLAY_BYTES], type[ENVELOPE_TYPE_MAX + 1];
     struct peer stranger = {.id = e->src};
@@ -121,6 +25,7 @@ void inbox_deliver(struct moth_node *n, const struct envelope *e, const struct e
     peer_display(p ? p : &stranger, name);
     *put_bytes((uint8_t *)type, body->type.data, body->type.bytes) = '\0';
     n->counts.messages_received++;
+    n->counts.messages_redelivered += (how & INBOX_AGAIN) != 0;
     struct moth_message message = {.from = e->src,
                                    .name = name,
                                    .id = e->id,
@@ -132,42 +37,267 @@ void inbox_deliver(struct moth_node *n, const struct envelope *e, const struct e
                                    .bytes = body->data.bytes,
                                    .hops = e->hops + 1u,
                                    .durable = e->kind == ENVELOPE_DATA,
-                                   .broadcast = broadcast};
+                                   .broadcast = (how & INBOX_BROADCAST) != 0,
+                                   .redelivered = (how & INBOX_AGAIN) != 0};
     node_emit(n, &(struct moth_event){.kind = MOTH_EVENT_MESSAGE, .peer = e->src, .name = name, .message = &message});
 }
 
-static int take_data(struct moth_node *n, struct peer *from, const struct envelope *e, const struct envelope_body *body)
+/* --- arrivals: between the commit and the mark --- */
+
+static struct moth_id arrival_key(const struct moth_id *from, uint64_t id)
 {
-    if (e->age_s > e->ttl_s) return MOTH_EEXPIRED; /* its sender ends it too */
-    if (body->data.bytes > MOTH_DATA_MAX) {
-        owe_receipt(n, from, e->id, MOTH_ETOO_BIG);
-        return MOTH_ETOO_BIG;
+    struct moth_id key = *from;
+    put_uint(key.bytes + 8, get_uint(from->bytes + 8, 8) ^ id, 8); /* compared in full when found */
+    return key;
+}
+
+static bool is_arriving(const struct moth_node *n, const struct peer *from, uint64_t id)
+{
+    struct moth_id key = arrival_key(&from->id, id);
+    const struct arrival *a = id_map_find(&n->arriving, &key);
+    return a && a->from == from && a->id == id;
+}
+
+static struct arrival *arrival_new(struct moth_node *n, struct peer *from, uint64_t id, size_t bytes)
+{
+    struct arrival *a = mem_new(sizeof *a);
+    a->from = from;
+    a->id = id;
+    a->bytes = bytes;
+    from->held++;
+    from->arrived_bytes += bytes;
+    n->arrived_count++;
+    n->arrived_bytes += bytes;
+    if (n->last_arrival) n->last_arrival->after = a;
+    else n->arrivals = a;
+    n->last_arrival = a;
+    return a;
+}
+
+static void forget_first_arrival(struct moth_node *n)
+{
+    struct arrival *a = n->arrivals;
+    n->arrivals = a->after;
+    if (!n->arrivals) n->last_arrival = NULL;
+    a->from->held--;
+    a->from->arrived_bytes -= a->bytes;
+    n->arrived_count--;
+    n->arrived_bytes -= a->bytes;
+    free(a->body);
+    free(a);
+}
+
+static void write_number(struct moth_node *n, enum store_kind kind, struct arrival *a, int64_t number,
+                         void (*done)(void *owner, const struct store_write *w))
+{
+    int64_t numbers[] = {a->row, number};
+    struct store_write *w = store_write_new(kind, numbers, 2, NULL, 0);
+    w->done = done;
+    w->subject = a;
+    store_write(&n->store, w);
+}
+
+static void on_started(void *owner, const struct store_write *w)
+{
+    struct arrival *a = w->subject;
+    a->ready = true;
+    node_due(owner, node_now_us(owner));
+}
+
+static void mark(struct moth_node *n, struct arrival *a, enum arrival_state state)
+{
+    write_number(n, STORE_INBOX_STATE, a, state, NULL);
+    n->store.inbox_history += (int64_t)a->bytes;
+}
+
+static void set_aside(struct moth_node *n, struct arrival *a)
+{
+    char name[PEER_DISPLAY_BYTES];
+    peer_display(a->from, name);
+    mark(n, a, ARRIVAL_SET_ASIDE);
+    n->set_aside++;
+    node_note(n, "a message from %s ended this program %u times and is set aside: no handler gets it any more; "
+                 "'history' shows it", name, STARTS_MAX);
+}
+
+/* What was told before is told again only once that is counted. False: it has to wait. */
+static bool count_start(struct moth_node *n, struct arrival *a)
+{
+    a->asked = true;
+    write_number(n, STORE_INBOX_STARTS, a, ++a->starts, on_started);
+    n->store.hurry = true; /* each waits for the one before */
+    return false;
+}
+
+static bool tell_first(struct moth_node *n)
+{
+    struct arrival *a = n->arrivals;
+    struct envelope e = {.kind = ENVELOPE_DATA, .src = a->from->id, .id = a->id, .hops = (uint8_t)a->hops};
+    struct envelope_body body;
+    int rc = a->body ? 0 : store_inbox_body(&n->store, a->row, a->bytes, &a->body);
+    if (rc == MOTH_ESTORE) {
+        node_due(n, node_now_us(n) + READ_AGAIN_US);
+        return false;
     }
-    int rc = store_delivered_add(&n->store, &n->peers, from, e->id);
-    owe_receipt(n, from, e->id, rc == MOTH_ETOO_OLD ? rc : 0);
-    if (rc == 0) inbox_deliver(n, e, body, false);
+    if (rc == 0) rc = envelope_body_decode(a->flags, slice_of(a->body, a->bytes), &body);
+    if (rc == 0) inbox_deliver(n, &e, &body, a->again ? INBOX_AGAIN : 0);
+    else node_discard(n, MOTH_EDAMAGED);
+    mark(n, a, ARRIVAL_HANDLED);
+    forget_first_arrival(n);
+    return true;
+}
+
+static bool advance(struct moth_node *n)
+{
+    struct arrival *a = n->arrivals;
+    if (a->ready) return tell_first(n);
+    if (!a->again || a->asked) return false; /* its commit is awaited */
+    if (a->starts < STARTS_MAX) return count_start(n, a);
+    set_aside(n, a);
+    forget_first_arrival(n);
+    return true;
+}
+
+void inbox_turn(struct moth_node *n)
+{
+    unsigned told = 0;
+    while (n->arrivals && told < TOLD_A_TURN && advance(n)) told++;
+    if (told > 0) node_due(n, node_now_us(n)); /* the marks are to be written, and more may wait */
+}
+
+static void load_one(void *owner, const struct stored_arrival *stored)
+{
+    struct moth_node *n = owner;
+    struct peer *from = peers_find(&n->peers, &stored->from);
+    if (stored->state == ARRIVAL_SET_ASIDE) n->set_aside++;
+    if (stored->state != ARRIVAL_NEW || !from) return;
+    struct arrival *a = arrival_new(n, from, stored->id, stored->bytes);
+    a->row = stored->row;
+    a->flags = (uint8_t)stored->flags;
+    a->hops = stored->hops;
+    a->starts = stored->starts;
+    a->again = true;
+}
+
+int inbox_load(struct moth_node *n)
+{
+    return store_load_arrivals(&n->store, load_one);
+}
+
+void inbox_close(struct moth_node *n)
+{
+    while (n->arrivals) forget_first_arrival(n);
+    id_map_fini(&n->arriving);
+}
+
+/* --- keeping --- */
+
+static void on_kept(void *owner, const struct store_write *w)
+{
+    struct moth_node *n = owner;
+    struct arrival *a = w->subject;
+    struct moth_id key = arrival_key(&a->from->id, a->id);
+    a->ready = true;
+    if (id_map_find(&n->arriving, &key) == a) id_map_remove(&n->arriving, &key);
+    n->store.delivered_count++;
+    if (a->from == n->self) mail_own_taken(n, a->id);
+    else receipts_owe(n, a->from, a->id, 0, true);
+    node_due(n, node_now_us(n));
+}
+
+static int keep(struct moth_node *n, struct peer *from, const struct envelope *e, struct slice plain)
+{
+    int64_t peer_row = book_row(n, from);
+    if (peer_row == 0) return MOTH_ESTORE;
+    struct arrival *a = arrival_new(n, from, e->id, plain.bytes);
+    struct moth_id key = arrival_key(&from->id, e->id);
+    a->row = ++n->store.last_inbox_row;
+    a->flags = e->flags;
+    a->hops = e->hops;
+    a->starts = 1;
+    a->body = put_bytes(mem_new(plain.bytes), plain.data, plain.bytes) - plain.bytes;
+    id_map_put(&n->arriving, &key, a);
+    int64_t numbers[] = {a->row, peer_row, (int64_t)a->id, a->flags, a->hops,
+                         (int64_t)n->host->wall_ms(n->host->context), ARRIVAL_NEW, a->starts, (int64_t)a->bytes,
+                         (int64_t)(store_clock_ms(&n->store) / DAY_MS)};
+    struct store_write *w = store_write_new(STORE_INBOX, numbers, 10, &plain, 1);
+    w->done = on_kept;
+    w->subject = a;
+    store_write(&n->store, w);
+    if (e->id > from->delivered_top) from->delivered_top = e->id;
+    return 0;
+}
+
+static int check_room(const struct moth_node *n, const struct peer *from, size_t bytes)
+{
+    if (!store_may_promise(&n->store)) return MOTH_ESTORE;
+    if (n->store.waiting_bytes > STORE_WAITING_MAX) return MOTH_ESLOW;
+    bool full = from->arrived_bytes + bytes > n->limits[MOTH_LIMIT_INBOX_PER_SENDER] ||
+                n->arrived_bytes + bytes > n->limits[MOTH_LIMIT_INBOX_BYTES];
+    return full ? MOTH_EFULL : 0;
+}
+
+/* Known: receipted again, once what it was known by is committed. */
+static int check_new(struct moth_node *n, struct peer *from, uint64_t id)
+{
+    if (is_arriving(n, from, id)) return MOTH_EDUPLICATE; /* its commit brings the receipt */
+    int rc = store_delivered(&n->store, from, id);
+    /* Not to be left with carriers: whoever plays it back would have us write without end. */
+    if (rc == MOTH_EDUPLICATE) receipts_owe(n, from, id, 0, false);
     return rc;
 }
+
+/* What can never be is refused. What cannot be now is not answered: its sender keeps it, and tries again. */
+int inbox_take(struct moth_node *n, struct peer *from, const struct envelope *e, const struct envelope_body *body,
+               struct slice plain)
+{
+    int rc = 0;
+    if (e->age_s > e->ttl_s) return MOTH_EEXPIRED; /* its sender ends it too */
+    if (e->id >> 63 != 0 || e->ttl_s > MOTH_TTL_MAX_S) return MOTH_EMALFORMED;
+    if (from->blocked) rc = MOTH_EUNWANTED;
+    else if (body->data.bytes > MOTH_DATA_MAX) rc = MOTH_ETOO_BIG;
+    else rc = check_new(n, from, e->id);
+    if (rc == 0) rc = check_room(n, from, plain.bytes);
+    if (rc == 0) rc = keep(n, from, e, plain);
+    if (rc == MOTH_EUNWANTED || rc == MOTH_ETOO_BIG || rc == MOTH_ETOO_OLD) receipts_owe(n, from, e->id, rc, true);
+    return rc;
+}
+
+/* Durable mail to ourselves. It ends with its commit. */
+int inbox_take_own(struct moth_node *n, const struct outgoing *m)
+{
+    struct envelope e = {.id = m->id, .flags = m->flags};
+    if (is_arriving(n, n->self, m->id)) return MOTH_EDUPLICATE;
+    int rc = store_delivered(&n->store, n->self, m->id);
+    if (rc == MOTH_EDUPLICATE) mail_own_taken(n, m->id); /* the mark of its end was lost */
+    if (rc == 0) rc = check_room(n, n->self, m->body_bytes);
+    return rc == 0 ? keep(n, n->self, &e, slice_of(m->body, m->body_bytes)) : rc;
+}
+
+/* --- arriving --- */
 
 static int take_light(struct moth_node *n, struct peer *from, const struct envelope *e,
                       const struct envelope_body *body)
 {
-    int rc = store_light_add(&n->store, from, e->id);
-    if (rc == 0) inbox_deliver(n, e, body, false);
+    if (from->blocked) return MOTH_EUNWANTED;
+    if (!from->light) from->light = recent_new(n->limits[MOTH_LIMIT_LIGHT_IDS]);
+    int rc = recent_add(from->light, e->id);
+    if (rc == 0) inbox_deliver(n, e, body, 0);
     return rc;
 }
 
 static int take_opened(struct moth_node *n, struct peer *from, const struct envelope *e,
-                       const struct envelope_body *body)
+                       const struct envelope_body *body, struct span plain)
 {
+    struct span data = {plain.data + (body->data.data - plain.data), body->data.bytes};
     switch ((enum envelope_kind)e->kind) {
-    case ENVELOPE_DATA: return take_data(n, from, e, body);
+    case ENVELOPE_DATA: return inbox_take(n, from, e, body, span_slice(plain));
     case ENVELOPE_LIGHT: return take_light(n, from, e, body);
-    case ENVELOPE_RECEIPT: return take_receipts(n, from, body->data);
+    case ENVELOPE_RECEIPT: return receipts_take(n, from, body->data);
+    case ENVELOPE_DEPOSIT: return carry_take_deposit(n, from, e, body->data);
+    case ENVELOPE_HANDOVER: return carry_take_handover(n, from, e, data);
     case ENVELOPE_REQUEST:
-    case ENVELOPE_REPLY:
-    case ENVELOPE_DEPOSIT:
-    case ENVELOPE_HANDOVER: return MOTH_EUNKNOWN_KIND; /* this version neither serves nor carries */
+    case ENVELOPE_REPLY: return MOTH_EUNKNOWN_KIND; /* this version does not serve */
     }
     return MOTH_EUNKNOWN_KIND;
 }
@@ -175,32 +305,30 @@ static int take_opened(struct moth_node *n, struct peer *from, const struct enve
 /* A message for us: opened where it lies. */
 int inbox_accept(struct moth_node *n, struct span frame, const struct envelope *e)
 {
+    struct span plain = {frame.data + ENVELOPE_HEAD_BYTES, e->sealed.bytes - CRYPTO_TAG_BYTES};
     struct envelope_body body = {0};
     struct aead *key = NULL;
     struct peer *from = peers_find(&n->peers, &e->src);
     if (from == n->self) return MOTH_ELOOP;
     if (!from || !from->has_keys) return MOTH_EUNKNOWN_SENDER;
     int rc = keys_from(&n->keys, &e->src, from->x25519_key, e->epk, &key);
-    if (rc == 0) rc = envelope_open(e, span_slice(frame), key, frame.data + (e->sealed.data - frame.data), &body);
+    if (rc == 0) rc = envelope_open(e, span_slice(frame), key, plain.data, &body);
     if (rc < 0) return rc;
     keys_proven(&n->keys, &e->src, e->epk);
-    return take_opened(n, from, e, &body);
+    return take_opened(n, from, e, &body, plain);
 }
 
 int inbox_accept_broadcast(struct moth_node *n, struct span frame, const struct envelope *e)
 {
     uint8_t secret[32];
     struct envelope_body body = {0};
+    const struct peer *from = peers_find(&n->peers, &e->src);
+    if (from && from->blocked) return MOTH_EUNWANTED; /* it was passed on all the same */
     envelope_broadcast_key(n->network_key, &e->src, secret);
     struct aead *key = aead_new(secret);
-    int rc = envelope_open(e, span_slice(frame), key, frame.data + (e->sealed.data - frame.data), &body);
+    int rc = envelope_open(e, span_slice(frame), key, frame.data + ENVELOPE_HEAD_BYTES, &body);
     aead_free(key);
     crypto_wipe(secret, sizeof secret);
-    if (rc == 0) inbox_deliver(n, e, &body, true);
+    if (rc == 0) inbox_deliver(n, e, &body, INBOX_BROADCAST);
     return rc;
-}
-
-void inbox_close(struct moth_node *n)
-{
-    while (n->receipts) drop_receipts(n, &n->receipts);
 }

@@ -4,7 +4,9 @@
 #include "base/mem.h"
 #include "net/sim.h"
 #include "node/hub.h"
+#include "node/store_disk.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define CALENDAR_MS 1893456000000u /* 2030-01-01 00:00:00 UTC */
@@ -12,6 +14,8 @@
 #define FILES_MAX 4
 #define FILE_BYTES_MAX 128
 #define FILE_NAME_BYTES 32
+#define PATH_BYTES 96
+#define BALLAST_BYTES 65536u
 
 struct file {
     char name[FILE_NAME_BYTES];
@@ -25,7 +29,10 @@ struct machine {
     struct moth_host host;
     struct moth_node *node; /* owned; NULL: not running */
     struct file files[FILES_MAX];
-    uint64_t random, life; /* life: counts starts, so that what was scheduled for an earlier one is known */
+    struct disk *disk; /* owned; NULL: never started */
+    char home[16];
+    struct work *works; /* owned by the calendar: under way */
+    uint64_t random;
     uint64_t tick_number, tick_us;
     int64_t clock_ms;
     bool writes_fail;
@@ -69,19 +76,29 @@ static void host_random(void *context, void *out, size_t bytes)
 }
 
 struct work {
+    struct work *after;
     struct machine *machine;
-    uint64_t life;
     void (*run)(void *job);
     void (*done)(void *job);
     void *job;
 };
 
+static void take_out(struct work *w)
+{
+    struct work **at = &w->machine->works;
+    while (*at != w) at = &(*at)->after;
+    *at = w->after;
+}
+
 static void work_due(void *argument, uint64_t number)
 {
     struct work *w = argument;
     (void)number;
-    if (w->machine->life == w->life) w->run(w->job); /* a killed process writes no more */
-    w->done(w->job);
+    if (w->machine) {
+        take_out(w);
+        w->run(w->job);
+        w->done(w->job);
+    }
     free(w);
 }
 
@@ -89,8 +106,20 @@ static void host_work(void *context, void (*run)(void *job), void (*done)(void *
 {
     struct machine *m = context;
     struct work *w = mem_new(sizeof *w);
-    *w = (struct work){.machine = m, .life = m->life, .run = run, .done = done, .job = job};
+    *w = (struct work){.after = m->works, .machine = m, .run = run, .done = done, .job = job};
+    m->works = w;
     sim_call(m->lab->sim, m->index, sim_now_us(m->lab->sim) + DISK_US, work_due, w, 0);
+}
+
+/* A killed process writes no more; what it had begun is only tidied up. */
+static void abandon_works(struct machine *m)
+{
+    while (m->works) {
+        struct work *w = m->works;
+        m->works = w->after;
+        w->machine = NULL;
+        w->done(w->job);
+    }
 }
 
 static struct file *find_file(struct machine *m, const char *name)
@@ -121,6 +150,27 @@ static int host_file_read(void *context, const char *name, void *data, size_t ca
     memcpy(data, f->data, f->bytes);
     *bytes = f->bytes;
     return 0;
+}
+
+static const char *path_of(const struct machine *m, const char *name, char out[PATH_BYTES])
+{
+    snprintf(out, PATH_BYTES, "%s/%s", m->home, name);
+    return out;
+}
+
+/* Only what belongs to the database is on the disk; the small files never fail in part. */
+static int host_file_move(void *context, const char *name, const char *to)
+{
+    struct machine *m = context;
+    char from_path[PATH_BYTES], to_path[PATH_BYTES];
+    return disk_move(m->disk, path_of(m, name, from_path), to ? path_of(m, to, to_path) : NULL);
+}
+
+static int host_file_fill(void *context, const char *name, size_t bytes)
+{
+    struct machine *m = context;
+    char path[PATH_BYTES];
+    return disk_fill(m->disk, path_of(m, name, path), bytes);
 }
 
 static void host_log(void *context, enum moth_log_level level, const char *text)
@@ -231,7 +281,7 @@ int lab_start(struct lab *lab, unsigned machine, const char *name, const struct 
     lab_address(machine, listen);
     copy.name = name;
     if (!copy.listen) copy.listen = listen;
-    m->life++;
+    if (copy.limits[MOTH_LIMIT_BALLAST_BYTES] == 0) copy.limits[MOTH_LIMIT_BALLAST_BYTES] = BALLAST_BYTES;
     int rc = moth_node_open(&copy, &m->host, sim_endpoint(lab->sim, machine), on_event, m, &m->node);
     if (rc < 0) m->node = NULL;
     m->tick_us = 0;
@@ -243,9 +293,11 @@ void lab_kill(struct lab *lab, unsigned machine)
 {
     struct machine *m = &lab->machines[machine];
     sim_reset(lab->sim, machine);
-    m->life++;
+    disk_cut(m->disk);
     moth_node_close(m->node);
     m->node = NULL;
+    abandon_works(m);
+    disk_restore(m->disk, true);
 }
 
 struct moth_node *lab_node(struct lab *lab, unsigned machine)
@@ -265,6 +317,7 @@ int lab_connect(struct lab *lab, unsigned from, unsigned to)
 void lab_copy_files(struct lab *lab, unsigned from, unsigned to)
 {
     memcpy(lab->machines[to].files, lab->machines[from].files, sizeof lab->machines[to].files);
+    disk_copy(lab->machines[from].disk, lab->machines[to].disk);
 }
 
 void lab_clock(struct lab *lab, unsigned machine, int64_t offset_ms)
@@ -275,6 +328,11 @@ void lab_clock(struct lab *lab, unsigned machine, int64_t offset_ms)
 void lab_fail_writes(struct lab *lab, unsigned machine, bool fail)
 {
     lab->machines[machine].writes_fail = fail;
+}
+
+struct disk *lab_disk(struct lab *lab, unsigned machine)
+{
+    return lab->machines[machine].disk;
 }
 
 void lab_lose_updates(struct lab *lab, unsigned machine, unsigned per_mille)
@@ -321,6 +379,16 @@ uint64_t lab_now_us(const struct lab *lab)
 
 /* --- making it --- */
 
+/* Labs may live side by side; SQLite knows each disk by its name. */
+static void make_disk(struct machine *m)
+{
+    static unsigned count;
+    char name[32];
+    snprintf(name, sizeof name, "moth-lab-%u", ++count);
+    snprintf(m->home, sizeof m->home, "machine-%u", m->index);
+    m->disk = disk_new(name, m->random);
+}
+
 struct lab *lab_new(uint64_t seed, unsigned machines_max)
 {
     struct lab *lab = mem_new(sizeof *lab);
@@ -330,6 +398,7 @@ struct lab *lab_new(uint64_t seed, unsigned machines_max)
     for (unsigned i = 0; i < machines_max; i++) {
         struct machine *m = &lab->machines[i];
         *m = (struct machine){.lab = lab, .index = i, .random = sim_random(lab->sim)};
+        make_disk(m);
         m->host = (struct moth_host){.context = m,
                                      .now_us = host_now_us,
                                      .wall_ms = host_wall_ms,
@@ -337,6 +406,10 @@ struct lab *lab_new(uint64_t seed, unsigned machines_max)
                                      .work = host_work,
                                      .file_write = host_file_write,
                                      .file_read = host_file_read,
+                                     .file_move = host_file_move,
+                                     .file_fill = host_file_fill,
+                                     .home = m->home,
+                                     .vfs = disk_name(m->disk),
                                      .log = host_log};
     }
     return lab;
@@ -349,6 +422,7 @@ void lab_free(struct lab *lab)
     for (unsigned i = 0; i < lab->count; i++) lab_kill(lab, i);
     lab_run(lab, DISK_US);
     sim_free(lab->sim);
+    for (unsigned i = 0; i < lab->count; i++) disk_free(lab->machines[i].disk);
     free(lab->machines);
     free(lab);
 }

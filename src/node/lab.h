@@ -8,6 +8,7 @@
 
 #include "moth/node.h"
 
+struct disk;
 struct lab;
 
 struct lab *lab_new(uint64_t seed, unsigned machines_max);
@@ -19,7 +20,8 @@ void lab_on_event(struct lab *lab, void (*on_event)(void *owner, unsigned machin
 
 /* Starts a node named `name` on a machine, listening. `config` NULL: defaults. Returns what moth_node_open does. */
 int lab_start(struct lab *lab, unsigned machine, const char *name, const struct moth_config *config);
-void lab_kill(struct lab *lab, unsigned machine); /* as SIGKILL: no goodbye, memory gone, files stay */
+/* As a power cut: no goodbye, memory gone; of what was not synced to the disk, whatever chance leaves. */
+void lab_kill(struct lab *lab, unsigned machine);
 struct moth_node *lab_node(struct lab *lab, unsigned machine); /* NULL: not running */
 void lab_address(unsigned machine, char out[MOTH_ADDRESS_TEXT_BYTES]);
 int lab_connect(struct lab *lab, unsigned from, unsigned to);
@@ -33,6 +35,7 @@ void lab_freeze(struct lab *lab, unsigned machine, bool frozen);
 
 /* What may go wrong in a machine: its clock, its disk, its memory. */
 void lab_clock(struct lab *lab, unsigned machine, int64_t offset_ms);
+struct disk *lab_disk(struct lab *lab, unsigned machine); /* its database: store_disk.h plants failures there */
 void lab_fail_writes(struct lab *lab, unsigned machine, bool fail);
 /* adverts it should pass on and does not */
 void lab_lose_updates(struct lab *lab, unsigned machine, unsigned per_mille);

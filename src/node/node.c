@@ -169,6 +169,8 @@ static void take_config(struct moth_node *n, const struct moth_config *config)
 {
     static const char open_network[] = "moth open network 1";
     memcpy(n->name, config->name, strlen(config->name) + 1);
+    n->ttl_s = config->ttl_s;
+    n->retries = config->retries;
     if (config->has_network_key) memcpy(n->network_key, config->network_key, 32);
     else crypto_sha256(slice_text(open_network), n->network_key);
     for (int i = 0; i < MOTH_LIMIT_COUNT; i++)
@@ -182,44 +184,111 @@ static void make_rooms(struct moth_node *n)
     n->host->random(n->host->context, &seed, sizeof seed);
     n->host->random(n->host->context, &n->boot, sizeof n->boot);
     n->started_us = node_now_us(n);
-    n->due_us = n->mail_expiry_us = UINT64_MAX;
+    n->first_turn = true;
+    n->due_us = n->mail_expiry_us = n->book_us = UINT64_MAX;
     links_init(&n->links, n->transport, n->host, &n->identity, n->network_key, n->boot, &session_events, n);
     n->links.slow_bytes = n->limits[MOTH_LIMIT_LINK_SLOW_BYTES];
     peers_init(&n->peers, n->limits[MOTH_LIMIT_KNOWN_PEERS], seed);
     n->self = peers_get(&n->peers, &n->identity.id, true);
+    peer_prove(&n->peers, n->self, n->identity.ed25519_public, n->identity.x25519_public);
     n->self->reachable = true;
     memcpy(n->self->claimed, n->name, sizeof n->name);
     peer_pin_name(&n->peers, n->self, n->name);
+    boxes_init(&n->boxes, seed);
+    id_map_init(&n->arriving, seed);
     n->router = router_new(&n->identity.id, seed);
     n->seen = seen_new(n->limits[MOTH_LIMIT_SEEN], seed);
     keys_init(&n->keys, n->host, &n->identity, seed);
 }
 
-int moth_node_open(const struct moth_config *config, const struct moth_host *host, struct moth_transport *transport,
-                   moth_on_event on_event, void *owner, struct moth_node **out)
+/* What keeps the database from promising, in words; and that it is over. */
+static void on_condition(void *owner, int reason)
 {
-    int rc = check_name(config->name);
-    if (rc < 0) return rc;
+    struct moth_node *n = owner;
+    n->carry_due = true;
+    node_due(n, node_now_us(n));
+    switch (reason) {
+    case 0: node_note(n, "the database can be written again: messages are kept as before"); return;
+    case MOTH_ENO_SPACE:
+        node_note(n, "the disk is full: nothing new is accepted or promised until there is room again");
+        return;
+    case MOTH_EIN_USE:
+        node_note(n, "another program holds the database: nothing new is promised until it lets go");
+        return;
+    case MOTH_EPERMISSION:
+        node_note(n, "the database cannot be written: nothing new is promised; make the home folder writable");
+        return;
+    case MOTH_EDAMAGED:
+        node_note(n, "the database is damaged: nothing new is promised; start again, and what can be read is kept");
+        return;
+    default: node_note(n, "the disk fails: nothing new is promised until the database can be written again");
+    }
+}
+
+/* A full disk gives up its ballast for the numbers without which nothing goes. */
+static int open_reserve(struct moth_node *n)
+{
+    int rc = reserve_open(&n->reserve, n->host);
+    if (rc == MOTH_ENO_SPACE && store_give_up_ballast(n->host) == 0) rc = reserve_open(&n->reserve, n->host);
+    return rc;
+}
+
+static int open_store(struct moth_node *n, bool damaged)
+{
+    struct store_setup setup = {.damaged = damaged, .host = n->host, .limits = n->limits, .owner = n,
+                                .on_condition = on_condition};
+    int rc = store_open(&n->store, &setup, &n->report);
+    if (rc == MOTH_EIN_USE) rc = MOTH_ESTORE; /* in use: the port */
+    if (rc == 0) rc = book_load(n);
+    if (rc == 0) rc = mail_load(n);
+    if (rc == 0) rc = inbox_load(n);
+    n->damaged = rc == MOTH_EDAMAGED;
+    return rc;
+}
+
+static struct moth_node *node_new(const struct moth_config *config, const struct moth_host *host,
+                                  struct moth_transport *transport, moth_on_event on_event, void *owner)
+{
     struct moth_node *n = mem_new(sizeof *n);
     n->host = host;
     n->transport = transport;
     n->on_event = on_event;
     n->owner = owner;
     take_config(n, config);
-    if ((rc = load_identity(n)) < 0) {
+    return n;
+}
+
+/* `damaged`: what the database holds could not be loaded. On failure `n` is gone. */
+static int node_open(struct moth_node *n, const struct moth_config *config, bool damaged)
+{
+    int rc = load_identity(n);
+    if (rc < 0) {
         free(n);
         return rc;
     }
     make_rooms(n);
-    rc = store_open(&n->store, host, n->limits, n->boot);
+    rc = open_reserve(n);
+    if (rc == 0) rc = open_store(n, damaged);
     if (rc == 0) rc = start_listening(n, config);
     if (rc == 0) rc = topology_open(n);
-    if (rc < 0) {
-        moth_node_close(n);
-        return rc;
+    if (rc < 0) moth_node_close(n);
+    return rc;
+}
+
+int moth_node_open(const struct moth_config *config, const struct moth_host *host, struct moth_transport *transport,
+                   moth_on_event on_event, void *owner, struct moth_node **out)
+{
+    int rc = check_name(config->name);
+    if (rc == 0 && config->ttl_s > MOTH_TTL_MAX_S) rc = MOTH_EARGUMENT;
+    if (rc < 0) return rc;
+    struct moth_node *n = node_new(config, host, transport, on_event, owner);
+    rc = node_open(n, config, false);
+    if (rc == MOTH_EDAMAGED) {
+        n = node_new(config, host, transport, on_event, owner);
+        rc = node_open(n, config, true);
     }
-    *out = n;
-    return 0;
+    if (rc == 0) *out = n;
+    return rc;
 }
 
 /* --- closing --- */
@@ -233,7 +302,7 @@ void moth_node_leave(struct moth_node *n)
 
 static bool mail_is_on_its_way(const struct moth_node *n)
 {
-    for (const struct box *b = n->store.boxes; b; b = b->after)
+    for (const struct box *b = n->boxes.first; b; b = b->after)
         if (b->to == n->self || router_hops(n->router, &b->to->id) != ROUTER_UNREACHABLE) return true;
     for (const struct receipts *r = n->receipts; r; r = r->after)
         if (router_hops(n->router, &r->to->id) != ROUTER_UNREACHABLE) return true;
@@ -242,7 +311,7 @@ static bool mail_is_on_its_way(const struct moth_node *n)
 
 bool moth_node_is_quiet(const struct moth_node *n)
 {
-    if (n->map_changed) return false;
+    if (n->map_changed || (!store_is_idle(&n->store) && n->store.reason == 0)) return false;
     for (const struct link *l = n->links.first; l; l = l->after)
         if (l->state == LINK_OPEN && !l->closing && !link_is_idle(l)) return false;
     return !mail_is_on_its_way(n);
@@ -275,8 +344,11 @@ void moth_node_close(struct moth_node *n)
         n->wanted = after;
     }
     mail_close(n);
+    receipts_close(n);
+    store_close(&n->store, !n->damaged);
     inbox_close(n);
-    store_close(&n->store);
+    boxes_fini(&n->boxes);
+    reserve_close(&n->reserve);
     keys_fini(&n->keys);
     seen_free(n->seen);
     router_free(n->router);
@@ -329,8 +401,19 @@ static void do_what_is_due(struct moth_node *n, uint64_t now_us)
     due[1] = dial_tick(n, now_us);
     due[2] = topology_tick(n, now_us);
     due[3] = mail_tick(n, now_us);
-    due[4] = store_tick(&n->store, now_us);
+    due[4] = book_tick(n, now_us);
     for (int i = 0; i < 5; i++) node_due(n, due[i]);
+}
+
+/* In the first turn somebody listens. */
+static void tell_report(struct moth_node *n)
+{
+    const struct store_report *r = &n->report;
+    if (r->aside[0] != '\0')
+        node_note(n, "the database was damaged: it is set aside as %s in the home folder; %lld peers and %lld messages "
+                     "could be read and are kept", r->aside, (long long)r->peers, (long long)r->messages);
+    if (n->store.reason < 0) on_condition(n, n->store.reason);
+    n->first_turn = false;
 }
 
 uint64_t moth_node_tick(struct moth_node *n)
@@ -338,15 +421,18 @@ uint64_t moth_node_tick(struct moth_node *n)
     uint64_t now = node_now_us(n);
     assert(!n->ticking && !n->emitting); /* not from inside an event */
     n->ticking = true;
+    if (n->first_turn) tell_report(n);
     update_routes(n);
     if (n->due_us <= now) do_what_is_due(n, now);
     update_routes(n);
     mail_turn(n);
     inbox_turn(n);
+    receipts_turn(n);
     sync_turn(n, now);
     links_flush(&n->links);
+    node_due(n, store_tick(&n->store, now)); /* last: what this turn wrote goes together */
+    node_due(n, reserve_tick(&n->reserve, now));
     n->ticking = false;
-    if (n->store.wanted && !n->store.writing) node_due(n, n->store.failing ? n->store.retry_us : now);
     return n->due_us;
 }
 

@@ -16,12 +16,12 @@ void peers_init(struct peers *all, size_t max, uint64_t seed)
     *all = (struct peers){.max = max};
     id_map_init(&all->by_id, seed);
     id_map_init(&all->by_name, seed);
+    id_map_init(&all->by_alias, seed);
 }
 
 static void peer_free(struct peer *p)
 {
     recent_free(p->light);
-    recent_free(p->delivered);
     free(p);
 }
 
@@ -32,6 +32,7 @@ void peers_fini(struct peers *all)
     for (size_t at = 0; id_map_next(&all->by_id, &at, &id, &value);) peer_free(value);
     id_map_fini(&all->by_id);
     id_map_fini(&all->by_name);
+    id_map_fini(&all->by_alias);
 }
 
 struct peer *peers_find(const struct peers *all, const struct moth_id *id)
@@ -80,11 +81,34 @@ bool peer_pin_name(struct peers *all, struct peer *p, const char *name)
     return true;
 }
 
+static struct peer *find_alias(const struct peers *all, const char *alias)
+{
+    struct moth_id key = name_key(alias);
+    struct peer *p = id_map_find(&all->by_alias, &key);
+    return p && strcmp(p->alias, alias) == 0 ? p : NULL;
+}
+
+int peer_set_alias(struct peers *all, struct peer *p, const char *alias)
+{
+    struct moth_id old = name_key(p->alias), key = name_key(alias ? alias : "");
+    bool some = alias && alias[0] != '\0';
+    if (some && !name_is_pinnable(alias)) return MOTH_EBAD_NAME;
+    struct peer *other = some ? id_map_find(&all->by_alias, &key) : NULL;
+    if (other && other != p) return MOTH_EIN_USE;
+    if (p->alias[0] != '\0') id_map_remove(&all->by_alias, &old);
+    p->alias[0] = '\0';
+    if (!some) return 0;
+    memcpy(p->alias, alias, strlen(alias) + 1);
+    id_map_put(&all->by_alias, &key, p);
+    return 0;
+}
+
 void peer_display(const struct peer *p, char out[PEER_DISPLAY_BYTES])
 {
     char id8[ID_SHORT_BYTES];
     id_format_short(&p->id, id8);
-    if (p->claimed[0] == '\0') memcpy(out, id8, sizeof id8);
+    if (p->alias[0] != '\0') memcpy(out, p->alias, sizeof p->alias);
+    else if (p->claimed[0] == '\0') memcpy(out, id8, sizeof id8);
     else if (has_name(p, p->claimed)) memcpy(out, p->claimed, strlen(p->claimed) + 1);
     else snprintf(out, PEER_DISPLAY_BYTES, "%s~%s", p->claimed, id8);
 }
@@ -93,7 +117,7 @@ void peer_display(const struct peer *p, char out[PEER_DISPLAY_BYTES])
 
 static bool may_forget(const struct peer *p)
 {
-    return !p->session && !p->reachable && p->mail == 0 && p->held == 0;
+    return !p->session && !p->reachable && p->mail == 0 && p->held == 0 && !p->blocked && p->alias[0] == '\0';
 }
 
 static void forget(struct peers *all, struct peer *p)
@@ -103,7 +127,6 @@ static void forget(struct peers *all, struct peer *p)
         id_map_remove(&all->by_name, &key);
     }
     id_map_remove(&all->by_id, &p->id);
-    if (p->delivered) all->delivered_count -= p->delivered->count;
     if (!p->has_keys) all->strangers--;
     peer_free(p);
 }
@@ -215,7 +238,8 @@ static int resolve_prefix(const struct peers *all, const char *text, struct peer
 int peers_resolve(const struct peers *all, const char *text, struct peer **out)
 {
     const char *tilde = strchr(text, '~');
-    struct peer *p = find_name(all, text);
+    struct peer *p = find_alias(all, text);
+    if (!p) p = find_name(all, text);
     if (p) {
         *out = p;
         return 0;

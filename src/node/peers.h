@@ -13,6 +13,7 @@
 
 #define PEER_ADDRESSES_MAX ADVERT_ADDRESSES_MAX
 #define PEER_NAMES_MAX 4
+#define PEER_NEAR_MAX 4
 #define PEER_DISPLAY_BYTES (MOTH_NAME_MAX + 1 + 8 + 1) /* "name~id8" */
 
 struct receipts;
@@ -37,19 +38,28 @@ struct peer {
     struct session *session; /* borrowed: the open link to them, or NULL */
     bool linked, reachable;  /* as last told to the owner */
     bool parted;             /* one of us said goodbye: no dialling until connect */
-    bool clock_told, name_told;
+    bool clock_told, name_told, blocked;
+    char alias[MOTH_NAME_MAX + 1]; /* "" when the user gave none */
     struct receipts *receipts; /* borrowed: owed to them; NULL: none */
     unsigned mail;           /* messages of ours waiting for them */
     unsigned held;           /* who else points here: while there is mail or a holder, nobody forgets them */
     struct bucket broadcasts; /* theirs that we pass on */
     uint64_t logged;         /* a bit for each reason already logged about them */
-    struct recent_ids *light, *delivered; /* owned; NULL until something came */
+    struct recent_ids *light; /* owned; NULL until something came */
+    int64_t row;              /* in the database; 0: not there */
+    bool unsaved;             /* something worth keeping has changed since it was written there */
+    unsigned delivered_epoch; /* of the store, when the next two were read from it; 0: never */
+    uint64_t delivered_floor, delivered_top; /* of the ids they had delivered to us: none below, none above */
+    uint64_t carried_top;     /* the highest inner id of what we carry for them */
+    size_t carried_bytes;     /* by us, for them */
+    size_t arrived_bytes;     /* of theirs that is not handled yet */
+    struct moth_id near[PEER_NEAR_MAX]; /* their neighbours, as their last advert said */
+    unsigned near_count;
 };
 
 struct peers {
-    struct id_map by_id, by_name;
+    struct id_map by_id, by_name, by_alias;
     size_t max, forget_at;
-    size_t delivered_count; /* ids in all `delivered` sets together */
     size_t strangers;       /* those of whom we have no keys: only heard of */
 };
 
@@ -80,6 +90,9 @@ bool name_is_pinnable(const char *name);
  * in. */
 bool peer_add_address(struct peer *p, const struct address *a, enum address_scope scope_of_source, bool proven);
 bool address_may_cross(const struct address *a, enum address_scope scope_of_link);
+
+/* `alias` NULL or "" takes it away. MOTH_EBAD_NAME; MOTH_EIN_USE: somebody else has it. */
+int peer_set_alias(struct peers *all, struct peer *p, const char *alias);
 
 void peer_display(const struct peer *p, char out[PEER_DISPLAY_BYTES]);
 

@@ -159,6 +159,7 @@ static void learn_from_handshake(struct session *s)
         at.port = l->listen_port;
         peer_add_address(s->peer, &at, session_scope(s), false);
     }
+    book_touch(s->node, s->peer);
     address_format(&at, s->address); /* where they can be dialled, when known */
 }
 
@@ -180,6 +181,7 @@ static int on_ready(void *owner, struct link *l)
     }
     struct peer *p = peers_get(&n->peers, &l->peer, true);
     if (!p) return MOTH_EFULL;
+    if (p->blocked) return MOTH_EUNWANTED;
     s->peer = p;
     p->held++;
     s->ping_us = node_now_us(n) + PING_US;

@@ -1,357 +1,395 @@
-/* store.c -- the memory of a node, see store.h. */
+/* store.c -- writes gathered into groups, and what is done when the disk fails; see store.h.
+ *
+ * One job at a time is with the worker: the first writes of the queue, which stay in the queue until the job tells that
+ * they are committed. A commit that failed on the disk is never simply tried again: the database is closed and opened,
+ * which replays its log, and the same writes follow. */
 #include "node/store.h"
 
-#include "base/crypto.h"
-#include "base/log.h"
 #include "base/mem.h"
-#include "node/peers.h"
+#include "node/store_db.h"
 
 #include <stdlib.h>
 
-#define FILE_NAME "reserve"
-#define FILE_BYTES (15 + 8 + 8 + 8)
-#define ID_AHEAD_MS 60000u  /* ids are reserved this far ahead of the clock */
-#define SEQ_AHEAD 4096u
+#define BALLAST "ballast"
 #define RETRY_US 5000000u
-#define ENDED_MAX 4096u
-#define DELIVERED_PER_SOURCE 65536u
+#define RETRY_LOCKED_US 1000000u
+#define DAY_MS 86400000u
+#define CLOCK_US 3600000000u /* how often the clock is written when nothing else is */
+#define PRUNE_ROWS 256
+#define COUNT_ALL 7u
 
-static const char file_label[] = "moth reserve 1\n";
+static const uint64_t never = UINT64_MAX;
 
-struct ended {
-    uint64_t id, changed_ms;
-    struct moth_id to;
-    enum moth_state state;
-    int reason;
-    unsigned tries;
-    size_t bytes;
-};
-
-/* --- the reserved numbers --- */
-
-struct reservation {
+struct store_job {
     struct store *store; /* NULL: the store was closed meanwhile */
     const struct moth_host *host;
-    uint64_t id_ceiling, seq_ceiling;
+    struct store_db *db;
+    struct store_write *first; /* borrowed from the store's queue; owned when the store is closed */
+    unsigned count;
+    struct store_totals totals;
+    uint64_t ballast_bytes;
+    bool reopen, want_ballast, has_ballast, spent;
     int rc;
 };
 
-static void file_encode(uint64_t id_ceiling, uint64_t seq_ceiling, uint8_t out[FILE_BYTES])
+/* --- the clock --- */
+
+static uint64_t now_us(const struct store *s)
 {
-    uint8_t hash[CRYPTO_HASH_BYTES], *at = put_bytes(out, file_label, 15);
-    at = put_uint(at, id_ceiling, 8);
-    at = put_uint(at, seq_ceiling, 8);
-    crypto_sha256(slice_of(out, FILE_BYTES - 8), hash);
-    put_bytes(at, hash, 8);
+    return s->host->now_us(s->host->context);
 }
 
-static int file_decode(struct slice file, uint64_t *id_ceiling, uint64_t *seq_ceiling)
+uint64_t store_clock_ms(const struct store *s)
 {
-    uint8_t expected[FILE_BYTES];
-    if (file.bytes != FILE_BYTES || memcmp(file.data, file_label, 15) != 0) return MOTH_EMALFORMED;
-    *id_ceiling = get_uint(file.data + 15, 8);
-    *seq_ceiling = get_uint(file.data + 23, 8);
-    file_encode(*id_ceiling, *seq_ceiling, expected);
-    return memcmp(expected, file.data, FILE_BYTES) == 0 ? 0 : MOTH_EMALFORMED;
+    return s->clock_ms + (now_us(s) - s->opened_us) / 1000;
 }
 
-static uint64_t clock_id(const struct store *s)
+static void set_clock(struct store *s, const struct store_totals *read)
 {
-    return s->host->wall_ms(s->host->context) << 20;
+    int64_t gap_ms = (int64_t)s->host->wall_ms(s->host->context) - read->wall_ms;
+    if (read->wall_ms == 0 || gap_ms < 0) gap_ms = 0;
+    if (gap_ms > (int64_t)DAY_MS) gap_ms = DAY_MS;
+    s->opened_us = s->group_began_us = now_us(s);
+    s->clock_ms = (uint64_t)(read->clock_ms + gap_ms);
+    s->expired_day = 0;
 }
 
-static void reservation_run(void *job)
+static struct store_totals totals(const struct store *s)
 {
-    struct reservation *r = job;
-    uint8_t file[FILE_BYTES];
-    file_encode(r->id_ceiling, r->seq_ceiling, file);
-    r->rc = r->host->file_write(r->host->context, FILE_NAME, file, sizeof file);
+    return (struct store_totals){.clock_ms = (int64_t)store_clock_ms(s),
+                                 .wall_ms = (int64_t)s->host->wall_ms(s->host->context),
+                                 .inbox_history = s->inbox_history, .sent_history = s->sent_history,
+                                 .delivered_count = s->delivered_count};
 }
 
-static void reservation_take(struct store *s, const struct reservation *r)
+/* --- writes --- */
+
+struct store_write *store_write_new(enum store_kind kind, const int64_t *numbers, unsigned number_count,
+                                    const struct slice *blobs, unsigned blob_count)
 {
-    if (r->rc < 0) {
-        if (!s->failing)
-            log_write(s->host, MOTH_LOG_ERROR,
-                      "cannot write the file \"%s\" in the home folder (%s): soon no new messages "
-                      "can be sent; free some space or make it writable",
-                      FILE_NAME, moth_error_text(r->rc));
-        s->failing = true;
-        s->retry_us = s->host->now_us(s->host->context) + RETRY_US;
+    size_t bytes = 0;
+    for (unsigned i = 0; i < blob_count; i++) bytes += blobs[i].data ? blobs[i].bytes : 0;
+    struct store_write *w = mem_new(sizeof *w + bytes);
+    uint8_t *at = (uint8_t *)(w + 1);
+    w->kind = kind;
+    w->bytes = sizeof *w + bytes;
+    for (unsigned i = 0; i < number_count; i++) w->numbers[i] = numbers[i];
+    for (unsigned i = 0; i < blob_count; i++) {
+        if (!blobs[i].data) continue;
+        w->blobs[i] = slice_of(at, blobs[i].bytes);
+        at = put_bytes(at, blobs[i].data, blobs[i].bytes);
+    }
+    return w;
+}
+
+void store_write(struct store *s, struct store_write *w)
+{
+    if (s->last) s->last->after = w;
+    else s->first = w;
+    if (!s->first_us) s->first_us = now_us(s);
+    s->last = w;
+    s->waiting++;
+    s->waiting_bytes += w->bytes;
+}
+
+static void forget_write(struct store *s)
+{
+    struct store_write *w = s->first;
+    s->first = w->after;
+    if (!s->first) s->last = NULL;
+    s->waiting--;
+    s->waiting_bytes -= w->bytes;
+    free(w);
+}
+
+/* A write is told while it is still the first, so that what it causes comes after all that was there. */
+static void settle_writes(struct store *s, unsigned count)
+{
+    s->commits++;
+    s->operations += count;
+    for (; count > 0; count--) {
+        if (s->first->done) s->first->done(s->owner, s->first);
+        forget_write(s);
+    }
+    s->first_us = s->first ? now_us(s) : 0;
+}
+
+bool store_is_idle(const struct store *s)
+{
+    return !s->job && !s->first;
+}
+
+bool store_may_read(const struct store *s)
+{
+    return !(s->job && s->job->reopen) && s->db->reader;
+}
+
+/* --- jobs --- */
+
+int store_give_up_ballast(const struct moth_host *host)
+{
+    return host->file_move(host->context, BALLAST, NULL);
+}
+
+static void run_group(struct store_job *j)
+{
+    j->rc = db_commit(j->db, j->first, j->count, &j->totals);
+    if (j->rc != MOTH_ENO_SPACE || store_give_up_ballast(j->host) < 0) return;
+    j->spent = true;
+    j->rc = db_commit(j->db, j->first, j->count, &j->totals);
+}
+
+static void job_run(void *context)
+{
+    struct store_job *j = context;
+    j->rc = 0;
+    if (j->reopen) {
+        db_close(j->db, NULL);
+        j->rc = db_open(j->db, false, NULL);
+    }
+    if (j->rc == 0) run_group(j);
+    if (j->rc == 0 && j->want_ballast && !j->spent)
+        j->has_ballast = j->host->file_fill(j->host->context, BALLAST, j->ballast_bytes) == 0;
+}
+
+static void set_condition(struct store *s, int reason)
+{
+    bool changed = reason != s->reason;
+    uint64_t pause = reason == MOTH_EIN_USE ? RETRY_LOCKED_US : RETRY_US;
+    s->retry_us = reason < 0 ? now_us(s) + pause : 0;
+    s->reason = reason;
+    if (changed) s->on_condition(s->owner, reason);
+}
+
+static void take_result(struct store *s, const struct store_job *j)
+{
+    s->ballast_spent = (s->ballast_spent || j->spent) && !j->has_ballast;
+    if (j->rc == 0) settle_writes(s, j->count);
+    else s->recount = COUNT_ALL;
+    set_condition(s, j->rc < 0 ? j->rc : s->ballast_spent ? MOTH_ENO_SPACE : 0);
+}
+
+static void free_writes(struct store_write *w)
+{
+    while (w) {
+        struct store_write *after = w->after;
+        free(w);
+        w = after;
+    }
+}
+
+static void job_done(void *context)
+{
+    struct store_job *j = context;
+    if (j->store) {
+        j->store->job = NULL;
+        take_result(j->store, j);
+    } else {
+        db_close(j->db, NULL);
+        free_writes(j->first);
+        free(j->db);
+    }
+    free(j);
+}
+
+static void start_job(struct store *s, uint64_t now)
+{
+    struct store_job *j = mem_new(sizeof *j);
+    bool broken = s->reason < 0 && s->reason != MOTH_ENO_SPACE && s->reason != MOTH_EIN_USE;
+    *j = (struct store_job){.store = s, .host = s->host, .db = s->db, .first = s->first, .totals = totals(s),
+                            .ballast_bytes = s->ballast_bytes, .want_ballast = s->ballast_spent};
+    j->count = (unsigned)(s->waiting < s->group ? s->waiting : s->group);
+    j->reopen = broken || !s->db->writer;
+    s->group_began_us = now;
+    s->hurry = false;
+    s->job = j;
+    s->host->work(s->host->context, job_run, job_done, j);
+}
+
+/* --- what is forgotten --- */
+
+/* The figure that a kind of pruning or counting is about. */
+static int64_t *figure_of(struct store *s, enum store_kind kind)
+{
+    if (kind == STORE_PRUNE_INBOX || kind == STORE_COUNT_INBOX) return &s->inbox_history;
+    if (kind == STORE_PRUNE_SENT || kind == STORE_COUNT_SENT) return &s->sent_history;
+    return &s->delivered_count;
+}
+
+/* What came while it waited is not in the result yet. */
+static void on_counted(void *owner, const struct store_write *w)
+{
+    struct store *s = w->subject;
+    int64_t *figure = figure_of(s, w->kind);
+    (void)owner;
+    *figure = w->result + (*figure - w->numbers[0]);
+    s->pruning = false;
+}
+
+static void on_pruned(void *owner, const struct store_write *w)
+{
+    struct store *s = w->subject;
+    int64_t *figure = figure_of(s, w->kind);
+    (void)owner;
+    *figure = w->result > 0 ? *figure - w->result : 0; /* there is nothing: it was miscounted */
+    s->pruning = false;
+}
+
+static void on_forgotten(void *owner, const struct store_write *w)
+{
+    struct store *s = w->subject;
+    (void)owner;
+    s->delivered_count -= w->result;
+    if (w->kind == STORE_TRIM_DELIVERED && w->result == 0) s->delivered_count = 0;
+    s->epoch++;
+    s->pruning = false;
+}
+
+static void prune(struct store *s, enum store_kind kind, int64_t number, int64_t bytes,
+                  void (*done)(void *owner, const struct store_write *w))
+{
+    int64_t numbers[] = {number, bytes};
+    struct store_write *w = store_write_new(kind, numbers, 2, NULL, 0);
+    w->done = done;
+    w->subject = s;
+    s->pruning = true;
+    store_write(s, w);
+}
+
+/* What is above the limit, and a little more, so that it is not for every message. */
+static int64_t excess(int64_t bytes, uint64_t max)
+{
+    return bytes - (int64_t)max + (int64_t)max / 16;
+}
+
+/* After a crash, and when a group may have been run twice, the totals may be a little off. */
+static void count_anew(struct store *s)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        enum store_kind kind = (enum store_kind)(STORE_COUNT_INBOX + i);
+        if (!(s->recount & 1u << i)) continue;
+        s->recount &= ~(1u << i);
+        prune(s, kind, *figure_of(s, kind), 0, on_counted);
         return;
     }
-    if (s->failing) log_write(s->host, MOTH_LOG_WARN, "the home folder can be written again");
-    s->failing = false;
-    s->id_ceiling = r->id_ceiling;
-    s->seq_ceiling = r->seq_ceiling;
-    s->wanted = s->last_seq > s->seq_ceiling; /* raised once more during the write */
 }
 
-static void reservation_done(void *job)
+/* One kind at a time, a little at a time. */
+static void forget_old(struct store *s)
 {
-    struct reservation *r = job;
-    if (r->store) {
-        r->store->writing = NULL;
-        reservation_take(r->store, r);
+    int64_t day = (int64_t)(store_clock_ms(s) / DAY_MS) - (int64_t)s->delivered_days - 1;
+    if (s->pruning) return;
+    if (s->recount) {
+        count_anew(s);
+    } else if (day >= 0 && day > s->expired_day) {
+        s->expired_day = day;
+        prune(s, STORE_EXPIRE_DELIVERED, day, 0, on_forgotten);
+    } else if (s->inbox_history > (int64_t)s->inbox_history_max) {
+        prune(s, STORE_PRUNE_INBOX, PRUNE_ROWS, excess(s->inbox_history, s->inbox_history_max), on_pruned);
+    } else if (s->sent_history > (int64_t)s->sent_history_max) {
+        prune(s, STORE_PRUNE_SENT, PRUNE_ROWS, excess(s->sent_history, s->sent_history_max), on_pruned);
+    } else if (s->delivered_count > (int64_t)s->delivered_max) {
+        prune(s, STORE_TRIM_DELIVERED, 0, 0, on_forgotten);
     }
-    free(r);
 }
 
-/* The ceilings that would leave enough room from now on. */
-static struct reservation *reservation_new(struct store *s)
+/* --- groups --- */
+
+/* Lone writes go at once; under load a group gathers for a while. */
+static uint64_t group_due(const struct store *s)
 {
-    struct reservation *r = mem_new(sizeof *r);
-    uint64_t now = clock_id(s);
-    *r = (struct reservation){.store = s, .host = s->host};
-    r->id_ceiling = (now > s->last_id ? now : s->last_id) + ((uint64_t)ID_AHEAD_MS << 20);
-    r->seq_ceiling = s->last_seq < UINT64_MAX - SEQ_AHEAD ? s->last_seq + SEQ_AHEAD : UINT64_MAX;
-    if (r->id_ceiling < s->id_ceiling) r->id_ceiling = s->id_ceiling;
-    return r;
+    if (s->waiting == 0) return s->group_began_us + CLOCK_US;
+    if (s->waiting >= s->group || s->hurry) return 0;
+    uint64_t by_wait = s->first_us + s->group_us, by_pause = s->group_began_us + s->group_us;
+    return by_wait < by_pause ? by_wait : by_pause;
 }
 
-static int reserve_at_start(struct store *s)
+uint64_t store_tick(struct store *s, uint64_t now)
 {
-    struct reservation *r = reservation_new(s);
-    reservation_run(r);
-    int rc = r->rc;
-    if (rc == 0) reservation_take(s, r);
-    free(r);
-    return rc;
-}
-
-static bool ceilings_are_near(const struct store *s)
-{
-    uint64_t now = clock_id(s), used = now > s->last_id ? now : s->last_id;
-    return used + ((uint64_t)ID_AHEAD_MS << 19) > s->id_ceiling || s->last_seq + SEQ_AHEAD / 2 > s->seq_ceiling;
-}
-
-uint64_t store_tick(struct store *s, uint64_t now_us)
-{
-    if (s->writing || !s->wanted) return UINT64_MAX;
-    if (s->failing && now_us < s->retry_us) return s->retry_us;
-    s->writing = reservation_new(s);
-    s->host->work(s->host->context, reservation_run, reservation_done, s->writing);
-    return UINT64_MAX;
-}
-
-int store_next_id(struct store *s, uint64_t *id)
-{
-    uint64_t next = clock_id(s);
-    if (ceilings_are_near(s)) s->wanted = true;
-    if (s->last_id >= s->id_ceiling) return MOTH_EIO;
-    if (next <= s->last_id || next > s->id_ceiling) next = s->last_id + 1;
-    *id = s->last_id = next;
-    return 0;
-}
-
-int store_next_seq(struct store *s, uint64_t *seq)
-{
-    if (ceilings_are_near(s)) s->wanted = true;
-    if (s->last_seq >= s->seq_ceiling) return MOTH_EIO;
-    *seq = ++s->last_seq;
-    return 0;
-}
-
-void store_raise_seq(struct store *s, uint64_t at_least)
-{
-    if (s->last_seq >= at_least) return;
-    s->last_seq = at_least;
-    s->wanted = true;
+    if (s->job) return never;
+    if (s->reason < 0) {
+        if (now < s->retry_us) return s->retry_us;
+    } else {
+        forget_old(s);
+        uint64_t due = group_due(s);
+        if (now < due) return due;
+    }
+    start_job(s, now);
+    return never;
 }
 
 /* --- opening and closing --- */
 
-static int read_reserved(struct store *s)
+static void take_limits(struct store *s, const uint64_t *limits)
 {
-    uint8_t file[FILE_BYTES];
-    size_t bytes = 0;
-    int rc = s->host->file_read(s->host->context, FILE_NAME, file, sizeof file, &bytes);
-    if (rc == MOTH_ENOT_FOUND) return 0;
-    if (rc == MOTH_ETOO_BIG) return MOTH_EMALFORMED;
-    if (rc == 0) rc = file_decode(slice_of(file, bytes), &s->id_ceiling, &s->seq_ceiling);
-    s->last_id = s->id_ceiling;
-    s->last_seq = s->seq_ceiling;
+    s->group = limits[MOTH_LIMIT_GROUP];
+    s->group_us = limits[MOTH_LIMIT_GROUP_MS] * 1000;
+    s->ballast_bytes = limits[MOTH_LIMIT_BALLAST_BYTES];
+    s->inbox_history_max = s->sent_history_max = limits[MOTH_LIMIT_HISTORY_BYTES] / 2;
+    s->delivered_max = limits[MOTH_LIMIT_DELIVERED_IDS];
+    s->delivered_days = limits[MOTH_LIMIT_DELIVERED_DAYS];
+}
+
+/* On a full disk the ballast makes room for what opening writes. */
+static int open_database(struct store *s, bool damaged, struct store_report *report)
+{
+    const struct moth_host *host = s->host;
+    int rc = db_open(s->db, damaged, report);
+    if (rc == MOTH_ENO_SPACE && store_give_up_ballast(host) == 0) rc = db_open(s->db, damaged, report);
+    if (rc == 0) s->ballast_spent = host->file_fill(host->context, BALLAST, s->ballast_bytes) < 0;
     return rc;
 }
 
-int store_open(struct store *s, const struct moth_host *host, const uint64_t limits[MOTH_LIMIT_COUNT], uint64_t seed)
+int store_open(struct store *s, const struct store_setup *setup, struct store_report *report)
 {
-    *s = (struct store){.host = host,
-                        .mail_max = limits[MOTH_LIMIT_MAIL_COUNT],
-                        .mail_bytes_max = limits[MOTH_LIMIT_MAIL_BYTES],
-                        .delivered_max = limits[MOTH_LIMIT_DELIVERED_IDS],
-                        .light_max = limits[MOTH_LIMIT_LIGHT_IDS]};
-    int rc = read_reserved(s);
-    if (rc == 0) rc = reserve_at_start(s);
-    if (rc < 0) return rc;
-    id_map_init(&s->box_of, seed);
-    id_map_init(&s->message_of, seed);
-    s->ended = mem_array(ENDED_MAX, sizeof *s->ended);
+    *report = (struct store_report){.aside = ""};
+    *s = (struct store){.host = setup->host, .owner = setup->owner, .on_condition = setup->on_condition, .epoch = 1};
+    take_limits(s, setup->limits);
+    s->db = mem_new(sizeof *s->db);
+    s->db->host = s->host;
+    int rc = open_database(s, setup->damaged, report);
+    if (rc < 0) {
+        free(s->db);
+        s->db = NULL;
+        return rc;
+    }
+    set_clock(s, &s->db->read);
+    s->inbox_history = s->db->read.inbox_history;
+    s->sent_history = s->db->read.sent_history;
+    s->delivered_count = s->db->read.delivered_count;
+    s->recount = s->db->was_unclean ? COUNT_ALL : 0;
+    s->last_peer_row = s->db->last_peer_row;
+    s->last_inbox_row = s->db->last_inbox_row;
+    s->peer_count = s->db->peer_count;
+    if (s->ballast_spent) s->reason = MOTH_ENO_SPACE;
     return 0;
 }
 
-void store_close(struct store *s)
+/* Whoever waits for these is going away: nobody is called. */
+static int flush(struct store *s)
 {
-    if (s->writing) s->writing->store = NULL;
-    while (s->boxes) store_end(s, s->boxes->first);
-    id_map_fini(&s->box_of);
-    id_map_fini(&s->message_of);
-    free(s->ended);
-}
-
-/* --- mail --- */
-
-static struct moth_id id_key(uint64_t id)
-{
-    struct moth_id key = {{0}};
-    put_uint(key.bytes, id, 8);
-    return key;
-}
-
-struct outgoing *outgoing_new(uint64_t id, struct peer *to, struct slice body)
-{
-    struct outgoing *m = mem_new(sizeof *m + body.bytes);
-    m->id = id;
-    m->to = to;
-    m->body_bytes = body.bytes;
-    put_bytes(m->body, body.data, body.bytes);
-    return m;
-}
-
-static struct box *box_for(struct store *s, struct peer *to)
-{
-    struct box *b = store_box(s, &to->id);
-    if (b) return b;
-    b = mem_new(sizeof *b);
-    b->to = to;
-    b->after = s->boxes;
-    if (s->boxes) s->boxes->before = b;
-    s->boxes = b;
-    id_map_put(&s->box_of, &to->id, b);
-    return b;
-}
-
-int store_put(struct store *s, struct outgoing *m)
-{
-    if (s->mail_count >= s->mail_max || s->mail_bytes + m->body_bytes > s->mail_bytes_max) return MOTH_EFULL;
-    struct box *b = box_for(s, m->to);
-    struct moth_id key = id_key(m->id);
-    m->before = b->last;
-    if (b->last) b->last->after = m;
-    else b->first = m;
-    b->last = m;
-    if (!b->next_send) b->next_send = m;
-    id_map_put(&s->message_of, &key, m);
-    s->mail_count++;
-    s->mail_bytes += m->body_bytes;
-    m->to->mail++;
-    return 0;
-}
-
-struct outgoing *store_find(const struct store *s, uint64_t id)
-{
-    struct moth_id key = id_key(id);
-    return id_map_find(&s->message_of, &key);
-}
-
-struct box *store_box(const struct store *s, const struct moth_id *to)
-{
-    return id_map_find(&s->box_of, to);
-}
-
-static void drop_box(struct store *s, struct box *b)
-{
-    if (b->before) b->before->after = b->after;
-    else s->boxes = b->after;
-    if (b->after) b->after->before = b->before;
-    id_map_remove(&s->box_of, &b->to->id);
-    free(b);
-}
-
-static void leave_box(struct store *s, struct outgoing *m)
-{
-    struct box *b = store_box(s, &m->to->id);
-    if (m->before) m->before->after = m->after;
-    else b->first = m->after;
-    if (m->after) m->after->before = m->before;
-    else b->last = m->before;
-    if (b->next_send == m) b->next_send = m->after;
-    if (m->in_flight) b->in_flight--;
-    if (!b->first) drop_box(s, b);
-}
-
-void store_end(struct store *s, struct outgoing *m)
-{
-    struct moth_id key = id_key(m->id);
-    s->ended[s->ended_at++ % ENDED_MAX] = (struct ended){.id = m->id, .changed_ms = m->changed_ms, .to = m->to->id,
-                                                         .state = m->state, .reason = m->reason, .tries = m->tries,
-                                                         .bytes = m->data_bytes};
-    leave_box(s, m);
-    id_map_remove(&s->message_of, &key);
-    s->mail_count--;
-    s->mail_bytes -= m->body_bytes;
-    m->to->mail--;
-    free(m);
-}
-
-static struct ended *find_ended(const struct store *s, uint64_t id)
-{
-    for (size_t i = 0; i < ENDED_MAX && i < s->ended_at; i++) {
-        struct ended *e = &s->ended[(s->ended_at - 1 - i) % ENDED_MAX];
-        if (e->id == id) return e;
+    int rc = s->reason == MOTH_ENO_SPACE ? 0 : s->reason; /* the ballast may have made room */
+    while (rc == 0 && s->first) {
+        struct store_totals t = totals(s);
+        unsigned count = (unsigned)(s->waiting < s->group ? s->waiting : s->group);
+        rc = db_commit(s->db, s->first, count, &t);
+        for (; rc == 0 && count > 0; count--) forget_write(s);
     }
-    return NULL;
-}
-
-bool store_end_late(struct store *s, uint64_t id, const struct peer *from, uint64_t now_ms)
-{
-    struct ended *e = find_ended(s, id);
-    if (!e || e->state != MOTH_EXPIRED || !id_equal(&e->to, &from->id)) return false;
-    e->state = MOTH_DELIVERED;
-    e->reason = 0;
-    e->changed_ms = now_ms;
-    return true;
-}
-
-bool store_ended(const struct store *s, uint64_t id, struct moth_sent *out)
-{
-    const struct ended *e = find_ended(s, id);
-    if (!e) return false;
-    *out = (struct moth_sent){.id = e->id, .to = e->to, .state = e->state, .reason = e->reason,
-                              .changed_ms = e->changed_ms, .tries = e->tries, .bytes = e->bytes};
-    return true;
-}
-
-/* --- ids of others --- */
-
-/* Above the limit of all sources together, the largest one's floor rises over half of what it holds. */
-static void forget_some(struct peers *all)
-{
-    struct recent_ids *largest = NULL;
-    struct moth_id id;
-    void *value;
-    for (size_t at = 0; id_map_next(&all->by_id, &at, &id, &value);) {
-        struct recent_ids *r = ((struct peer *)value)->delivered;
-        if (r && (!largest || r->count > largest->count)) largest = r;
-    }
-    if (!largest) return;
-    size_t before = largest->count;
-    recent_raise(largest, before / 2);
-    all->delivered_count -= before - largest->count;
-}
-
-int store_delivered_add(struct store *s, struct peers *all, struct peer *from, uint64_t id)
-{
-    if (!from->delivered) from->delivered = recent_new(DELIVERED_PER_SOURCE);
-    size_t before = from->delivered->count;
-    int rc = recent_add(from->delivered, id);
-    all->delivered_count = all->delivered_count - before + from->delivered->count;
-    if (all->delivered_count > s->delivered_max) forget_some(all);
     return rc;
 }
 
-int store_light_add(struct store *s, struct peer *from, uint64_t id)
+void store_close(struct store *s, bool clean)
 {
-    if (!from->light) from->light = recent_new(s->light_max);
-    return recent_add(from->light, id);
+    if (!s->db) return;
+    if (s->job) {
+        s->job->store = NULL; /* it closes the database, and frees the writes */
+        s->db = NULL;
+        return;
+    }
+    int rc = flush(s);
+    struct store_totals last = totals(s);
+    db_close(s->db, rc == 0 && clean ? &last : NULL);
+    free_writes(s->first);
+    free(s->db);
+    s->db = NULL;
 }

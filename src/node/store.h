@@ -1,94 +1,191 @@
-/* store.h -- what a node keeps: mail on its way, ids already delivered, and two numbers that must never repeat.
+/* store.h -- the database of a node, as the node's thread sees it.
  *
- * In this version mail and delivered ids live in memory, bounded; nothing here is a promise yet, and whoever closes the
- * node is told how much is lost. The two numbers are on disk already: message ids and advert numbers are handed out
- * only below a ceiling that was written and synced before (file "reserve" beside the key), so that no restart, clock or
- * lost database ever makes one twice. The ceiling is raised ahead of need, off the loop's thread.
+ * Writes are gathered and committed in groups on a worker, so this thread never waits for a disk; whoever needs the
+ * promise is called back once the group is synced. The order of writes is kept, and each may be repeated: a group whose
+ * commit failed half-way is run again after the database was opened anew. Reads go through a connection of their own
+ * and see what was committed; what waits is known to those who wrote it (boxes.h, inbox.c), who answer for it.
  *
- * The file: "moth reserve 1\n", then id ceiling u64, advert ceiling u64, and the first 8 bytes of the SHA-256 over all
- * before. */
+ * When the disk is full, broken, read-only or locked, `reason` says so: writes wait, nothing new may be promised, and
+ * every few seconds it is tried again. A ballast file is given up when the disk is full, so that what ends can still be
+ * written; only when it is back, promises begin again.
+ *
+ * The store's clock counts the time the node lived, in ms; time switched off counts as the wall clock's gap, between
+ * nothing and a day. Ages and expiry go by it, whatever happens to the calendar. */
 #ifndef NODE_STORE_H
 #define NODE_STORE_H
 
-#include "base/id.h"
+#include "base/base.h"
 #include "moth/node.h"
-#include "node/recent.h"
 
 struct peer;
-struct peers;
+struct store_db;
+struct store_job;
 
-struct outgoing { /* a message of ours, from its acceptance to its end */
-    struct outgoing *before, *after; /* in the box of its recipient, ascending by id */
-    uint64_t id;
-    struct peer *to; /* borrowed: a peer with mail is not forgotten */
-    uint8_t flags;
-    uint32_t ttl_s, retries, tries;
-    uint32_t silences; /* how often its receipt was waited for in vain: what `retries` limits */
-    uint64_t accepted_us, changed_ms;
-    enum moth_state state;
-    int reason;
-    bool in_flight; /* sent since the box was last called back */
-    bool light;     /* to ourselves, from emit: no state, no receipt */
-    size_t body_bytes, data_bytes;
-    uint8_t body[]; /* the plain body, as it is sealed every time */
+/* Every write there is; its numbers and blobs are listed beside its SQL in store_write.c. */
+enum store_kind {
+    STORE_MARK, /* writes nothing: who must know when all before is committed */
+    STORE_PEER,
+    STORE_MESSAGE,
+    STORE_MESSAGE_STATE,
+    STORE_MESSAGE_LATE,
+    STORE_MESSAGE_DROP,
+    STORE_INBOX,
+    STORE_INBOX_STARTS,
+    STORE_INBOX_STATE,
+    STORE_PRUNE_INBOX,
+    STORE_PRUNE_SENT,
+    STORE_EXPIRE_DELIVERED,
+    STORE_TRIM_DELIVERED,
+    STORE_PRUNE_PEERS,
+    STORE_COUNT_INBOX,
+    STORE_COUNT_SENT,
+    STORE_COUNT_DELIVERED,
+    STORE_KV,
+    STORE_KV_DROP,
+    STORE_JOB,
+    STORE_JOB_DROP,
+    STORE_KINDS
 };
 
-struct box { /* all mail for one recipient */
-    struct box *before, *after;
-    struct peer *to; /* borrowed */
-    struct outgoing *first, *last;
-    struct outgoing *next_send; /* the first not in flight; NULL: all are */
-    unsigned in_flight;
-    uint64_t retry_us;   /* when silence makes us send again; 0: nothing in flight */
-    uint64_t backoff_us;
-    uint64_t hint_us;    /* until then another hint changes nothing */
-    bool hinted;         /* retry_us was brought forward by a hint: that is no silence */
+#define STORE_NUMBERS 12
+#define STORE_BLOBS 8
+
+struct store_write {
+    struct store_write *after;
+    enum store_kind kind;
+    int64_t numbers[STORE_NUMBERS];  /* parameters ?1 to ?12 */
+    struct slice blobs[STORE_BLOBS]; /* ?13 to ?20, in the memory behind; data NULL: NULL */
+    void (*done)(void *owner, const struct store_write *w); /* once committed, on the node's thread; NULL: nobody */
+    void *subject;                   /* for `done` */
+    int64_t result;                  /* the sum of the first column of the rows it returned */
+    size_t bytes;
 };
 
-struct reservation; /* a write of the reserve file that is under way */
-
+/* `owner` is the node's, for `done` and `on_condition`: 0, or why nothing can be promised now. */
 struct store {
     const struct moth_host *host; /* borrowed */
-    struct box *boxes;
-    struct id_map box_of;      /* recipient to box */
-    struct id_map message_of;  /* message id, as a key, to outgoing */
-    struct ended *ended;       /* ring of the last ends, so that their states can be asked for */
-    size_t ended_at;
-    size_t mail_count, mail_bytes, mail_max, mail_bytes_max;
-    size_t delivered_max, light_max;
-    uint64_t last_id, id_ceiling, last_seq, seq_ceiling;
-    struct reservation *writing; /* NULL: none */
-    bool wanted;                 /* a ceiling came near in use: raise it */
-    bool failing;                /* the last write of the file failed: said once, tried again with pauses */
-    uint64_t retry_us;
+    void *owner;
+    void (*on_condition)(void *owner, int reason);
+    struct store_db *db;     /* owned; while a job runs, the worker's */
+    struct store_job *job;   /* NULL: none */
+    struct store_write *first, *last; /* owned: not committed yet */
+    size_t waiting, waiting_bytes;
+    uint64_t first_us;       /* since when the first one waits */
+    uint64_t group, group_us, group_began_us, ballast_bytes;
+    int reason;
+    bool ballast_spent;
+    uint64_t retry_us, opened_us, clock_ms; /* clock_ms: at opened_us */
+    int64_t last_peer_row, last_inbox_row, peer_count;
+    int64_t inbox_history, sent_history; /* bytes of handled and of ended messages */
+    int64_t delivered_count;
+    uint64_t inbox_history_max, sent_history_max, delivered_max, delivered_days;
+    int64_t expired_day;     /* ids up to that day are gone */
+    unsigned epoch;          /* counts how often floors may have risen */
+    bool pruning, hurry;     /* hurry: the next group begins at once */
+    unsigned recount;        /* a bit for each figure that is to be counted anew, see forget_old */
+    uint64_t commits, operations;
 };
 
-/* Reads and raises the reserved numbers; blocks. MOTH_EIO, MOTH_EPERMISSION; MOTH_EMALFORMED: the file is damaged. */
-int store_open(struct store *s, const struct moth_host *host, const uint64_t limits[MOTH_LIMIT_COUNT], uint64_t seed);
-void store_close(struct store *s); /* frees everything; a write under way ends by itself */
+struct store_setup {
+    bool damaged; /* what it holds could not be loaded: it is set aside without further question */
+    const struct moth_host *host;
+    const uint64_t *limits;
+    void *owner;
+    void (*on_condition)(void *owner, int reason);
+};
 
-/* Numbers. MOTH_EIO: the ceiling is reached and cannot be raised now. */
-int store_next_id(struct store *s, uint64_t *id);
-int store_next_seq(struct store *s, uint64_t *seq);
-void store_raise_seq(struct store *s, uint64_t at_least); /* later numbers are above `at_least`, once it is on disk */
+/* What happened to a database that was damaged; `aside` "" when it was not. */
+struct store_report {
+    char aside[64]; /* the file's new name in the home folder */
+    int64_t peers, messages; /* how many of each could be read */
+};
 
-/* Raises ceilings that have come near. Returns when it wants to be called again, UINT64_MAX: after the next use. */
+/* Blocks. MOTH_EIN_USE: another program holds it; MOTH_ENEWER, MOTH_ENO_SPACE, MOTH_EPERMISSION, MOTH_EIO. */
+int store_open(struct store *s, const struct store_setup *setup, struct store_report *report);
+
+/* Commits what waits, if that is possible now, and ends; blocks. With a group under way, that one is finished by its
+ * worker and the rest is lost. `clean` false: the next opening checks it. */
+void store_close(struct store *s, bool clean);
+
+int store_give_up_ballast(const struct moth_host *host); /* MOTH_ENOT_FOUND: it is given up already */
+uint64_t store_clock_ms(const struct store *s);
+
+#define STORE_WAITING_MAX (64u << 20) /* bytes that may wait for a commit, before more is turned away */
+
+static inline bool store_may_promise(const struct store *s)
+{
+    return s->reason == 0;
+}
+
+/* Writes. The blobs are copied. */
+struct store_write *store_write_new(enum store_kind kind, const int64_t *numbers, unsigned number_count,
+                                    const struct slice *blobs, unsigned blob_count);
+void store_write(struct store *s, struct store_write *w); /* owned from here on */
+bool store_is_idle(const struct store *s);
+
+/* Starts a group if one is due. Returns when it wants to be called again. */
 uint64_t store_tick(struct store *s, uint64_t now_us);
 
-/* Mail. Puts a new message (allocated with outgoing_new, owned by the store from here on) at the end of its box.
- * MOTH_EFULL. */
-struct outgoing *outgoing_new(uint64_t id, struct peer *to, struct slice body);
-int store_put(struct store *s, struct outgoing *m);
-struct outgoing *store_find(const struct store *s, uint64_t id); /* NULL: unknown or ended */
-struct box *store_box(const struct store *s, const struct moth_id *to); /* NULL: nothing for them */
-/* remembers its end and frees it, and its box when it was the last */
-void store_end(struct store *s, struct outgoing *m);
-/* expired becomes delivered */
-bool store_end_late(struct store *s, uint64_t id, const struct peer *from, uint64_t now_ms);
-bool store_ended(const struct store *s, uint64_t id, struct moth_sent *out); /* one of the last ends, without `name` */
+/* Reads, on the node's thread. MOTH_ENOT_FOUND; MOTH_ESTORE: not now; MOTH_EDAMAGED: never. */
+/* a body of exactly `bytes`, owned by the caller */
+int store_body(const struct store *s, uint64_t id, size_t bytes, uint8_t **out);
+int store_inbox_body(const struct store *s, int64_t row, size_t bytes, uint8_t **out);
+int store_peer_row(const struct store *s, const struct moth_id *id, int64_t *row);
 
-/* Delivered ids, a set for each source; light ones likewise. 0, MOTH_EDUPLICATE or MOTH_ETOO_OLD. */
-int store_delivered_add(struct store *s, struct peers *all, struct peer *from, uint64_t id);
-int store_light_add(struct store *s, struct peer *from, uint64_t id);
+/* Was (peer, id) delivered before? 0: no, MOTH_EDUPLICATE, MOTH_ETOO_OLD: below what is remembered. Knows nothing of
+ * writes that wait. */
+int store_delivered(const struct store *s, struct peer *p, uint64_t id);
+
+/* A message of ours, ended or not, without `name`. */
+int store_ended(const struct store *s, uint64_t id, struct moth_sent *out);
+
+/* What opening finds. Each calls back for each row, in order; slices are borrowed. */
+struct stored_peer {
+    int64_t row;
+    struct moth_id id;
+    struct slice about, advert;
+};
+struct stored_message {
+    uint64_t id;
+    struct moth_id to, source; /* source: zero when there is none */
+    unsigned kind, flags, tries, silences;
+    uint32_t ttl_s, retries;
+    uint64_t accepted_ms, sent_ms, changed_ms, inner_id;
+    enum moth_state state;
+    size_t bytes, data_bytes;
+    struct slice carriers;
+};
+struct stored_arrival {
+    int64_t row;
+    struct moth_id from;
+    uint64_t id;
+    unsigned flags, hops, starts, state;
+    uint64_t received_ms;
+    size_t bytes;
+};
+int store_load_peers(const struct store *s, size_t most, void (*each)(void *owner, const struct stored_peer *p));
+int store_load_messages(const struct store *s, void (*each)(void *owner, const struct stored_message *m));
+int store_load_arrivals(const struct store *s, void (*each)(void *owner, const struct stored_arrival *a));
+
+/* The newest first, until `each` says no. `peer_row` 0: of anybody. */
+struct stored_text {
+    bool is_ours;
+    struct moth_id peer;
+    uint64_t id, time_ms;
+    unsigned flags, state;   /* enum moth_state, or enum arrival_state */
+    int reason;
+    struct slice body;
+};
+int store_history(const struct store *s, int64_t peer_row, bool (*each)(void *context, const struct stored_text *t),
+                  void *context);
+
+/* States of an arrival in the database. */
+enum arrival_state { ARRIVAL_NEW, ARRIVAL_HANDLED, ARRIVAL_SET_ASIDE };
+
+/* Data of scripts: ordered keys with values in named spaces; jobs that are due at a time. */
+int store_kv_each(const struct store *s, struct slice space, struct slice from_key,
+                  bool (*each)(void *context, struct slice key, struct slice value), void *context);
+int store_job_each(const struct store *s, bool (*each)(void *context, int64_t job, uint64_t due_ms, struct slice name,
+                                                 struct slice arguments), void *context);
 
 #endif

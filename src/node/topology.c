@@ -113,6 +113,8 @@ static void learn(struct moth_node *n, struct peer *p, const struct advert *a, e
 {
     char name[PEER_DISPLAY_BYTES];
     bool taken = peer_learn(&n->peers, p, a);
+    book_learn_near(p, a);
+    book_touch(n, p);
     for (unsigned i = 0; i < a->address_count; i++)
         if (!peer_add_address(p, &a->addresses[i], scope, false)) node_discard(n, MOTH_EBAD_ADDRESS);
     if (!taken || !node_may_note(n)) return;
@@ -197,7 +199,7 @@ static int advertise(struct moth_node *n)
     struct topology *t = &n->topology;
     struct advert *a = mem_new(sizeof *a);
     uint8_t *bytes = mem_new(ADVERT_BYTES_MAX);
-    int rc = store_next_seq(&n->store, &a->seq);
+    int rc = reserve_next_seq(&n->reserve, &a->seq);
     if (rc == 0) {
         a->boot = n->boot;
         a->lifetime_s = LIFETIME_S;
@@ -253,7 +255,7 @@ static int on_echo(struct session *s, struct slice bytes, struct version theirs,
     struct moth_node *n = s->node;
     struct topology *t = &n->topology;
     uint64_t now = node_now_us(n);
-    struct version ours = {n->store.last_seq, n->boot};
+    struct version ours = {n->reserve.last_seq, n->boot};
     if (t->cloned) return follow_clone(s, bytes, theirs, age_s, a);
     if (theirs.boot == ours.boot || !version_is_newer(theirs, ours)) return 0;
     int rc = check_advert(bytes, a);
@@ -267,7 +269,7 @@ static int on_echo(struct session *s, struct slice bytes, struct version theirs,
                      "give each its own home folder and start again");
         return follow_clone(s, bytes, theirs, age_s, a);
     }
-    store_raise_seq(&n->store, theirs.seq < UINT64_MAX - 2 * SEQ_JUMP ? theirs.seq + SEQ_JUMP : theirs.seq);
+    reserve_raise_seq(&n->reserve, theirs.seq < UINT64_MAX - 2 * SEQ_JUMP ? theirs.seq + SEQ_JUMP : theirs.seq);
     t->own_changed = true;
     t->own_due_us = now;
     node_due(n, now);

@@ -237,6 +237,79 @@ static inline uint64_t kit_adverts(const struct kit *k, unsigned machines)
     return sum;
 }
 
+/* --- mail --- */
+
+struct kit_mail {
+    struct kit *kit;
+    unsigned at;
+    uint64_t id;
+    enum moth_state state;
+};
+
+/* The state of a message of `at`; -1: there is no such message. */
+static inline int kit_state(const struct kit *k, unsigned at, uint64_t id)
+{
+    struct moth_sent sent;
+    return moth_message_get(kit_node(k, at), id, &sent) < 0 ? -1 : (int)sent.state;
+}
+
+static inline int kit_reason(const struct kit *k, unsigned at, uint64_t id)
+{
+    struct moth_sent sent;
+    assert_int_equal(moth_message_get(kit_node(k, at), id, &sent), 0);
+    return sent.reason;
+}
+
+static inline bool kit_ask_state(struct lab *lab, void *argument)
+{
+    const struct kit_mail *q = argument;
+    (void)lab;
+    return kit_state(q->kit, q->at, q->id) == (int)q->state;
+}
+
+static inline bool kit_wait_state(struct kit *k, unsigned at, uint64_t id, enum moth_state state, uint64_t us)
+{
+    return lab_run_until(k->lab, kit_ask_state, &(struct kit_mail){k, at, id, state}, us);
+}
+
+/* A power cut, and the same machine again. */
+static inline void kit_restart(struct kit *k, unsigned machine)
+{
+    lab_kill(k->lab, machine);
+    kit_start(k, machine, NULL);
+}
+
+static inline unsigned kit_shown(const struct kit *k, unsigned machine, const char *text)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < k->text_count; i++)
+        count += k->to_machine[i] == machine && strcmp(k->texts[i], text) == 0;
+    return count;
+}
+
+/* Sends "m<first>" to "m<last>". */
+static inline void kit_send_row(struct kit *k, unsigned from, const struct moth_id *to, unsigned first, unsigned last)
+{
+    char text[16];
+    for (unsigned i = first; i <= last; i++) {
+        snprintf(text, sizeof text, "m%u", i);
+        assert_int_equal(kit_send(k, from, to, text, NULL), 0);
+    }
+}
+
+/* `machine` was shown "m<first>" to "m<last>", each once, in this order, and nothing else. */
+static inline void kit_assert_row(const struct kit *k, unsigned machine, unsigned first, unsigned last)
+{
+    char text[16];
+    unsigned next = first;
+    for (unsigned i = 0; i < k->text_count; i++) {
+        if (k->to_machine[i] != machine) continue;
+        snprintf(text, sizeof text, "m%u", next++);
+        assert_string_equal(k->texts[i], text);
+    }
+    assert_int_equal(next, last + 1);
+}
+
 /* Nodes 0 ... count - 1 in a row, settled. */
 static inline struct kit *kit_row(uint64_t seed, unsigned count)
 {

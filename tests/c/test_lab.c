@@ -101,14 +101,14 @@ static void restart_with_an_old_number(struct kit *k, unsigned nodes)
     kit_start(k, 9, NULL);
     lab_connect(k->lab, 9, 0);
     kit_settle(k, nodes, 60 * SECOND);
-    uint64_t before = kit_node(k, 9)->store.last_seq;
+    uint64_t before = kit_node(k, 9)->reserve.last_seq;
     lab_kill(k->lab, 9);
     lab_copy_files(k->lab, OLD, 9);
     kit_start(k, 9, NULL);
-    assert_true(kit_node(k, 9)->store.last_seq <= before);
+    assert_true(kit_node(k, 9)->reserve.last_seq <= before);
     lab_connect(k->lab, 9, 0);
     kit_settle(k, nodes, 60 * SECOND);
-    assert_true(kit_node(k, 9)->store.last_seq >= before + 65536);
+    assert_true(kit_node(k, 9)->reserve.last_seq >= before + 65536);
 }
 
 static void run_a_clone(struct kit *k, unsigned nodes)

@@ -1,4 +1,4 @@
-/* test_peers.c -- the address book: names, addresses, and who is forgotten for whom.
+/* test_peers.c -- the address book: names, aliases, addresses, and who is forgotten for whom.
  *
  * Peers are numbered; a number stands in the first four bytes of the id, so 0x1f2e3d4c is shown as 1f2e3d4c. Adverts
  * are filled in by hand: the book trusts its callers that they are verified. */
@@ -259,6 +259,104 @@ static void forgotten_peers_leave_their_names_free(void **state)
     assert_shown(heir, "anna");
     assert_refused(all, "ana", MOTH_EUNKNOWN_PEER);
     assert_int_equal(all->by_name.count, 1);
+}
+
+/* --- aliases --- */
+
+static int alias(struct peers *all, uint32_t number, const char *text)
+{
+    return peer_set_alias(all, get(all, number, true), text);
+}
+
+static void alias_is_how_a_peer_is_shown_and_found(void **state)
+{
+    struct peer *p = named(*state, 1, "bob");
+    assert_int_equal(alias(*state, 1, "robert"), 0);
+    assert_shown(p, "robert");
+    assert_resolves(*state, "robert", p);
+    assert_resolves(*state, "bob", p);
+    assert_resolves(*state, "bob~00000001", p);
+}
+
+static void alias_wins_over_the_name_of_another(void **state)
+{
+    struct peer *bob = named(*state, 1, "bob"), *eva = named(*state, 2, "eva");
+    assert_int_equal(alias(*state, 2, "bob"), 0);
+    assert_resolves(*state, "bob", eva);
+    assert_resolves(*state, "eva", eva);
+    assert_resolves(*state, "bob~00000001", bob);
+    assert_int_equal(alias(*state, 2, NULL), 0);
+    assert_resolves(*state, "bob", bob);
+}
+
+static void alias_is_not_inherited_by_who_claims_it_as_a_name(void **state)
+{
+    struct peer *p = get(*state, 1, true);
+    assert_int_equal(alias(*state, 1, "bob"), 0);
+    struct peer *other = named(*state, 2, "bob");
+    assert_resolves(*state, "bob", p);
+    assert_int_equal(other->name_count, 1);
+}
+
+static void alias_can_be_taken_away(void **state)
+{
+    static const char *const nothing[] = {NULL, ""};
+    struct peer *p = named(*state, 1, "bob");
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(alias(*state, 1, "robert"), 0);
+        assert_int_equal(alias(*state, 1, nothing[i]), 0);
+        assert_shown(p, "bob");
+        assert_refused(*state, "robert", MOTH_EUNKNOWN_PEER);
+    }
+    assert_int_equal(alias(*state, 1, NULL), 0); /* there was none */
+    assert_int_equal(((struct peers *)*state)->by_alias.count, 0);
+}
+
+static void alias_replaces_the_one_before(void **state)
+{
+    struct peer *p = get(*state, 1, true);
+    assert_int_equal(alias(*state, 1, "robert"), 0);
+    assert_int_equal(alias(*state, 1, "bobby"), 0);
+    assert_int_equal(alias(*state, 1, "bobby"), 0);
+    assert_shown(p, "bobby");
+    assert_refused(*state, "robert", MOTH_EUNKNOWN_PEER);
+    assert_int_equal(alias(*state, 2, "robert"), 0);
+    assert_int_equal(((struct peers *)*state)->by_alias.count, 2);
+}
+
+static void alias_of_somebody_else_is_in_use(void **state)
+{
+    struct peer *first = get(*state, 1, true), *second = named(*state, 2, "eva");
+    assert_int_equal(alias(*state, 1, "bob"), 0);
+    assert_int_equal(alias(*state, 2, "dear"), 0);
+    assert_int_equal(alias(*state, 2, "bob"), MOTH_EIN_USE);
+    assert_resolves(*state, "bob", first);
+    assert_shown(second, "dear"); /* it keeps what it had */
+    assert_int_equal(alias(*state, 1, NULL), 0);
+    assert_int_equal(alias(*state, 2, "bob"), 0);
+    assert_resolves(*state, "bob", second);
+}
+
+static void alias_that_could_be_no_name_is_refused(void **state)
+{
+    static const char *const texts[] = {"beef", "12345678", "two words", "bob~1f2e", "\xc3\xb6", "@all", "\n",
+                                        "abcdefghijklmnopqrstuvwxyz-._0123"};
+    struct peer *p = get(*state, 0x1f2e3d4c, true);
+    assert_int_equal(peer_set_alias(*state, p, "dear"), 0);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        assert_int_equal(peer_set_alias(*state, p, texts[i]), MOTH_EBAD_NAME);
+        assert_shown(p, "dear");
+        assert_resolves(*state, "dear", p);
+    }
+}
+
+static void alias_may_be_as_long_as_a_name(void **state)
+{
+    static const char text[] = "abcdefghijklmnopqrstuvwxyz-._012";
+    struct peer *p = get(*state, 1, true);
+    assert_int_equal(peer_set_alias(*state, p, text), 0);
+    assert_shown(p, text);
+    assert_resolves(*state, text, p);
 }
 
 /* --- finding by what people write --- */
@@ -629,6 +727,11 @@ static void hold(struct peer *p)
     p->held = 1;
 }
 
+static void block(struct peer *p)
+{
+    p->blocked = true;
+}
+
 static void linked_peer_is_never_forgotten(void **state)
 {
     assert_kept(*state, open_link);
@@ -647,6 +750,25 @@ static void peer_with_mail_is_never_forgotten(void **state)
 static void peer_whose_advert_is_held_is_never_forgotten(void **state)
 {
     assert_kept(*state, hold);
+}
+
+static void blocked_peer_is_never_forgotten(void **state)
+{
+    assert_kept(*state, block);
+}
+
+static void peer_with_an_alias_is_never_forgotten(void **state)
+{
+    struct peers *all = *state;
+    all->max = 2;
+    assert_int_equal(alias(all, 1, "dear"), 0);
+    for (uint32_t number = 2; number < 50; number++) assert_non_null(get(all, number, true));
+    assert_resolves(all, "dear", find(all, 1));
+    assert_int_equal(alias(all, 49, "too"), 0);
+    assert_null(get(all, 50, true));
+    assert_int_equal(alias(all, 1, NULL), 0);
+    assert_non_null(get(all, 50, true));
+    assert_null(find(all, 1));
 }
 
 static void peer_that_may_go_again_is_forgotten(void **state)
@@ -676,14 +798,12 @@ static void book_goes_on_forgetting_however_often_it_is_full(void **state)
 static void forgotten_peer_takes_its_ids_along(void **state)
 {
     struct peers *all = *state;
-    struct peer *p = get(all, 1, false);
-    p->delivered = recent_new(10);
-    p->light = recent_new(10);
-    for (uint64_t id = 1; id <= 7; id++) recent_add(p->delivered, id);
-    all->delivered_count = 9; /* two of somebody else */
+    get(all, 1, false)->light = recent_new(10);
+    recent_add(find(all, 1)->light, 5);
     all->max = 1;
     get(all, 2, false);
-    assert_int_equal(all->delivered_count, 2);
+    assert_null(find(all, 1));
+    assert_null(find(all, 2)->light);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -709,6 +829,14 @@ int main(void)
         TEST(peer_holds_at_most_four_names),
         TEST(own_name_is_reserved_before_anybody_comes),
         TEST(forgotten_peers_leave_their_names_free),
+        TEST(alias_is_how_a_peer_is_shown_and_found),
+        TEST(alias_wins_over_the_name_of_another),
+        TEST(alias_is_not_inherited_by_who_claims_it_as_a_name),
+        TEST(alias_can_be_taken_away),
+        TEST(alias_replaces_the_one_before),
+        TEST(alias_of_somebody_else_is_in_use),
+        TEST(alias_that_could_be_no_name_is_refused),
+        TEST(alias_may_be_as_long_as_a_name),
         TEST(peer_is_found_by_its_full_id_in_any_case),
         TEST(full_id_of_nobody_is_unknown),
         TEST(peer_is_found_by_four_digits_and_more),
@@ -741,6 +869,8 @@ int main(void)
         TEST(reachable_peer_is_never_forgotten),
         TEST(peer_with_mail_is_never_forgotten),
         TEST(peer_whose_advert_is_held_is_never_forgotten),
+        TEST(blocked_peer_is_never_forgotten),
+        TEST(peer_with_an_alias_is_never_forgotten),
         TEST(peer_that_may_go_again_is_forgotten),
         TEST(book_goes_on_forgetting_however_often_it_is_full),
         TEST(forgotten_peer_takes_its_ids_along),

@@ -148,21 +148,39 @@ static int explain_listen(const struct options *o, int rc)
                 address, advertise, moth_error_text(rc));
 }
 
+static int explain_home(const struct options *o, int rc)
+{
+    const char *home = o->home;
+    if (rc == MOTH_EMALFORMED)
+        return fail(EXIT_FAILURE, "%s/identity or %s/reserve is damaged; put a copy back, or move both away for a "
+                    "new id", home, home);
+    if (rc == MOTH_ENEWER)
+        return fail(EXIT_FAILURE, "%s/moth.db was made by a newer moth; use that one, or another home: --home DIR",
+                    home);
+    if (rc == MOTH_ESTORE)
+        return fail(EXIT_FAILURE, "another program holds %s/moth.db; end it, or use another home: --home DIR", home);
+    if (rc == MOTH_EDAMAGED)
+        return fail(EXIT_FAILURE, "%s/moth.db is damaged and cannot be set aside; move it away", home);
+    if (rc == MOTH_ENO_SPACE) return fail(EXIT_FAILURE, "the disk that holds %s is full; free some space", home);
+    if (rc == MOTH_EIO) return fail(EXIT_FAILURE, "the home folder %s cannot be read or written", home);
+    return explain_listen(o, rc);
+}
+
 static int explain_node(const struct options *o, int rc)
 {
     if (rc == MOTH_EBAD_NAME) return fail(STATUS_USAGE, "--name: %s", moth_error_text(rc));
-    if (rc == MOTH_EMALFORMED)
-        return fail(EXIT_FAILURE, "%s/identity or %s/reserve is damaged; put a copy back, or move both away for a "
-                    "new id", o->home, o->home);
-    if (rc == MOTH_EIO) return fail(EXIT_FAILURE, "the home folder %s cannot be read or written", o->home);
-    return explain_listen(o, rc);
+    if (rc == MOTH_EPERMISSION)
+        return fail(EXIT_FAILURE, "permission denied: the files in %s must be yours to write, and the port yours to "
+                    "open; see --home and --listen", o->home);
+    return explain_home(o, rc);
 }
 
 static int open_node(struct app *app)
 {
     const struct options *o = &app->options;
     struct moth_config config = {.name = o->name, .listen = o->listen, .listen_next_free = !o->has_listen,
-                                 .advertise = o->advertise, .open = o->open};
+                                 .advertise = o->advertise, .open = o->open,
+                                 .ttl_s = o->ttl_s, .retries = o->retries};
     int status = load_network_key(app, &config);
     if (status != 0) return status;
     int rc = moth_node_open(&config, moth_loop_host(app->loop), moth_loop_transport(app->loop), on_event, app,

@@ -3,7 +3,9 @@
 #include "options.h"
 
 #include "base/log.h"
+#include "script/duration.h"
 
+#include <math.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,13 +14,15 @@
 
 #define DEFAULT_LISTEN "127.0.0.1:6684"
 #define HEX_NAME_BYTES 4 /* so many hex digits and nothing else read as an id */
+#define TTL_MAX_S (30 * 86400)
+#define RETRIES_DIGITS_MAX 9 /* so that it fits */
 
 const char options_help[] =
     "usage: moth [OPTION]...\n"
     "\n"
     "Starts a node of a peer-to-peer messaging network and a shell on it.\n"
     "\n"
-    "  --home DIR            where identity and keys are kept\n"
+    "  --home DIR            where identity, keys and messages are kept\n"
     "                        default: $XDG_DATA_HOME/moth or ~/.local/share/moth\n"
     "  --name NAME           how others see this node; default: the login name\n"
     "  --listen HOST:PORT    where others dial; port 0: any; none: not at all\n"
@@ -31,6 +35,10 @@ const char options_help[] =
     "  --open                listen beyond this machine without a network key\n"
     "  --advertise HOST:PORT|none\n"
     "                        the address others are told to dial\n"
+    "  --ttl DUR             how long a message waits for its recipient: 12h, 7d;\n"
+    "                        at most 30d, default: 7d\n"
+    "  --retries N           how often one is sent again when nobody confirms it,\n"
+    "                        though there is a route; default: 0, no limit\n"
     "  --help, --version\n"
     "\n"
     "Commands come from standard input, a line each; help lists them.\n";
@@ -78,7 +86,25 @@ static int add_connect(struct options *o, char *address, char why[OPTIONS_WHY_BY
     return 0;
 }
 
-enum option { HOME, NAME, LISTEN, CONNECT, NETWORK, OPEN, ADVERTISE, HELP, VERSION };
+static int set_ttl(struct options *o, const char *value, char why[OPTIONS_WHY_BYTES])
+{
+    double seconds;
+    if (!duration_parse(value, &seconds) || !(seconds > 0 && seconds <= TTL_MAX_S))
+        return refuse(why, "--ttl got ", slice_text(value), ", which is no time like 12h or 7d, at most 30d");
+    o->ttl_s = (uint32_t)ceil(seconds);
+    return 0;
+}
+
+static int set_retries(struct options *o, const char *value, char why[OPTIONS_WHY_BYTES])
+{
+    size_t digits = strspn(value, "0123456789");
+    if (value[digits] != '\0' || digits > RETRIES_DIGITS_MAX)
+        return refuse(why, "--retries got ", slice_text(value), ", which is no whole number up to 999999999");
+    o->retries = (uint32_t)strtoul(value, NULL, 10);
+    return 0;
+}
+
+enum option { HOME, NAME, LISTEN, CONNECT, NETWORK, OPEN, ADVERTISE, TTL, RETRIES, HELP, VERSION };
 
 static const struct {
     const char *name;
@@ -86,7 +112,8 @@ static const struct {
 } table[] = {
     [HOME] = {"--home", true}, [NAME] = {"--name", true}, [LISTEN] = {"--listen", true},
     [CONNECT] = {"--connect", true}, [NETWORK] = {"--network", true}, [OPEN] = {"--open", false},
-    [ADVERTISE] = {"--advertise", true}, [HELP] = {"--help", false}, [VERSION] = {"--version", false},
+    [ADVERTISE] = {"--advertise", true}, [TTL] = {"--ttl", true}, [RETRIES] = {"--retries", true},
+    [HELP] = {"--help", false}, [VERSION] = {"--version", false},
 };
 
 static int apply(struct options *o, enum option option, char *value, char why[OPTIONS_WHY_BYTES])
@@ -99,6 +126,8 @@ static int apply(struct options *o, enum option option, char *value, char why[OP
     case NETWORK: o->network = value; return 0;
     case OPEN: o->open = true; return 0;
     case ADVERTISE: return set_address(&o->advertise, value, "--advertise got ", why);
+    case TTL: return set_ttl(o, value, why);
+    case RETRIES: return set_retries(o, value, why);
     case HELP: o->help = true; return 0;
     case VERSION: o->version = true; return 0;
     }

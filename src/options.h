@@ -20,6 +20,7 @@ struct options { /* the pointers borrow from argv */
     const char *advertise; /* NULL: not given */
     char *connect[OPTIONS_CONNECTS_MAX];
     size_t connects;
+    uint32_t ttl_s, retries; /* of messages that do not say; 0: not given, and no limit */
     bool open, help, version;
 };
 

@@ -6,10 +6,12 @@
 
 local format = require "moth.format"
 local suggest = require "moth.suggest"
-local task = require "moth.task"
 local views = require "moth.views"
 
 local CONNECT_SECONDS = 6
+local HISTORY_COUNT = 20
+local HISTORY_COUNT_MAX = 10000
+local ID_DIGITS_MAX = 16
 
 local commands = {}
 
@@ -96,29 +98,120 @@ local function disconnect(shell, peer)
   return "disconnected from " .. name
 end
 
--- States that mean it will never arrive.
-local IS_BAD = { expired = true, refused = true, cancelled = true, lost = true }
-
--- How a message that was just accepted stands.
-local function standing(node, m, name)
-  if m.state == "pending" and m.to ~= node.id then
-    local entry = node:peer(m.to)
-    if not (entry and entry.up) then return ("waiting: there is no route to %s now"):format(name) end
-  end
-  return m.why and ("%s: %s"):format(m.state, m.why) or m.state
-end
-
 local function send(shell, peer, text)
   local node = shell.node
   local id, unknown = resolve(node, peer)
   if not id then return nil, unknown end
-  local m, why = node:send(id, text)
+  local m, why, code = node:send(id, text)
+  if not m and code == "unwanted" then why = ("%s is blocked; unblock %s first"):format(views.name(node, id), peer) end
   if not m then return nil, why end
-  task.turn()
-  local name = views.name(node, id)
-  local line = ("to %s: %s (id %s)"):format(name, standing(node, m, name), format.hex(m.id))
-  if IS_BAD[m.state] then return nil, line end
+  shell:await_kept(m)
+  local standing = m.state == "pending" and "not on the disk yet" or views.standing(m)
+  local line = ("to %s: %s (id %s)"):format(m.name, standing, format.hex(m.id))
+  if views.IS_BAD[m.state] then return nil, line end
   return line
+end
+
+local function queue(shell, peer)
+  local node, id, unknown = shell.node, nil, nil
+  if peer then
+    id, unknown = resolve(node, peer)
+    if not id then return nil, unknown end
+  end
+  return views.queue(node:queue(id))
+end
+
+-- The message of ours with the number that `send` showed.
+local function find_message(node, hex)
+  local id = #hex <= ID_DIGITS_MAX and hex:find("^%x+$") and tonumber(hex, 16)
+  if not id then return nil, ("\"%s\" is no message id; 'queue' shows which wait"):format(format.shown(hex)) end
+  local m, why, code = node:message(id)
+  if m or code ~= "not_found" then return m, why end
+  return nil, ("no message %s was sent from here, or it is forgotten; 'queue' shows which wait"):format(format.hex(id))
+end
+
+local function message(shell, hex)
+  local m, why = find_message(shell.node, hex)
+  return m and views.message(m), why
+end
+
+-- Why a message that is known cannot be cancelled.
+local function has_ended(m)
+  local what = ("message %s to %s"):format(format.hex(m.id), m.name)
+  if m.state == "delivered" then return what .. " was delivered already: it cannot be cancelled" end
+  return ("%s has ended already: %s"):format(what, views.standing(m))
+end
+
+-- What a cancelled message can still do.
+local function afterlife(m)
+  if m.carriers > 0 then return ("; %s holds a copy and may still deliver it"):format(m.by_name or "a carrier") end
+  return m.tries > 0 and "; it is on its way and may still arrive" or ""
+end
+
+local function cancel(shell, hex)
+  local node = shell.node
+  local m, unknown = find_message(node, hex)
+  if not m then return nil, unknown end
+  local but = afterlife(m)
+  local ok, why, code = node:cancel(m.id)
+  if not ok then return nil, code == "not_found" and has_ended(m) or why end
+  return ("message %s to %s is cancelled%s"):format(format.hex(m.id), m.name, but)
+end
+
+local function count_of(text)
+  local n = #text <= 5 and text:find("^%d+$") and tonumber(text)
+  if n and n >= 1 and n <= HISTORY_COUNT_MAX then return n end
+end
+
+-- One word can be either: it is a peer when there is one of that name.
+local function history(shell, peer, count)
+  local node, id, unknown = shell.node, nil, nil
+  if peer then id, unknown = resolve(node, peer) end
+  if unknown and not count and count_of(peer) then peer, count, unknown = nil, peer, nil end
+  if unknown then return nil, unknown end
+  local n = count_of(count or ("%d"):format(HISTORY_COUNT))
+  if not n then return nil, ("N is a whole number from 1 to %s"):format(format.count(HISTORY_COUNT_MAX)) end
+  local entries, why = node:history(id, n)
+  return entries and views.history(entries), why
+end
+
+local function alias(shell, peer, name)
+  local node = shell.node
+  if not peer then return views.aliases(node) end
+  if not name then return nil, "usage: alias PEER NAME" end
+  local id, unknown = resolve(node, peer)
+  if not id then return nil, unknown end
+  local before = views.name_and_id(node, id)
+  local ok, why = node:alias(id, name)
+  return ok and ("%s is %s from now on"):format(before, name), why
+end
+
+local function unalias(shell, peer)
+  local node = shell.node
+  local id, unknown = resolve(node, peer)
+  if not id then return nil, unknown end
+  local entry, before = node:peer(id), views.name(node, id)
+  if not (entry and entry.aliased) then return nil, before .. " has no alias" end
+  local ok, why = node:alias(id, nil)
+  return ok and ("%s is %s again"):format(before, views.name_and_id(node, id)), why
+end
+
+local function block(shell, peer)
+  local node = shell.node
+  local id, unknown = resolve(node, peer)
+  if not id then return nil, unknown end
+  local ok, why = node:block(id)
+  return ok and ("%s is blocked: no link, and what comes from there is refused"):format(views.name(node, id)), why
+end
+
+local function unblock(shell, peer)
+  local node = shell.node
+  local id, unknown = resolve(node, peer)
+  if not id then return nil, unknown end
+  local entry, name = node:peer(id), views.name(node, id)
+  if not (entry and entry.blocked) then return nil, name .. " is not blocked" end
+  local ok, why = node:unblock(id)
+  return ok and name .. " is no longer blocked", why
 end
 
 local function trace(shell, peer)
@@ -181,6 +274,14 @@ commands.list = {
     example = "disconnect bob", least = 1, most = 1, run = disconnect },
   { name = "send", usage = "send PEER TEXT", help = "send a message; it waits here if they are away",
     example = "send eva good morning", least = 2, most = 2, takes_rest = true, run = send },
+  { name = "queue", usage = "queue [PEER]", help = "messages that wait for somebody, or are on their way",
+    example = "queue eva", least = 0, most = 1, run = queue },
+  { name = "message", usage = "message ID", help = "all about one message; send and queue show its id",
+    example = "message 18d2c4f0a1b00001", least = 1, most = 1, run = message },
+  { name = "cancel", usage = "cancel ID", help = "give up a message that has not arrived",
+    example = "cancel 18d2c4f0a1b00001", least = 1, most = 1, run = cancel },
+  { name = "history", usage = "history [PEER] [N]", help = "the last messages sent and received; N: 20",
+    example = "history eva 50", least = 0, most = 2, run = history },
   { name = "list", usage = "list", help = "who is linked, who can be reached, who is known",
     example = "list", least = 0, most = 0, run = function(shell) return views.list(shell.node) end },
   { name = "status", usage = "status", help = "figures, what was discarded and why, limits",
@@ -191,6 +292,14 @@ commands.list = {
     example = "trace eva", least = 1, most = 1, run = trace },
   { name = "graph", usage = "graph dot", help = "the network as seen from here, in the DOT language",
     example = "graph dot", least = 1, most = 1, run = graph },
+  { name = "alias", usage = "alias [PEER NAME]", help = "call a peer by a name of your own; alone: list them",
+    example = "alias eva sis", least = 0, most = 2, run = alias },
+  { name = "unalias", usage = "unalias PEER", help = "take that name away again",
+    example = "unalias sis", least = 1, most = 1, run = unalias },
+  { name = "block", usage = "block PEER", help = "no link with a peer, and nothing from it",
+    example = "block kim", least = 1, most = 1, run = block },
+  { name = "unblock", usage = "unblock PEER", help = "let a peer come and write again",
+    example = "unblock kim", least = 1, most = 1, run = unblock },
   { name = "id", usage = "id", help = "the name, full id and address of this node",
     example = "id", least = 0, most = 0, run = id },
   { name = "help", usage = "help [COMMAND]", help = "this list, or one command",

@@ -1,7 +1,8 @@
 --- What shows without being asked for: messages, and a line starting with `* ` when the network changes.
 --
 -- The chatter is kept short: a direct neighbour is announced by its link alone, a dial that fails again for
--- the same reason is not repeated, and many peers that come or go together are one line.
+-- the same reason is not repeated, and many peers that come or go together are one line. Of our messages only
+-- news is told: that one which waited was delivered, not that one which went at once was.
 
 local format = require "moth.format"
 local task = require "moth.task"
@@ -9,22 +10,18 @@ local views = require "moth.views"
 
 local notices = {}
 
--- More than this many peers coming or going in one turn are only counted.
+-- More than this many of a kind that come together are only counted.
 local BURST = 5
 
--- What a person can read of a message.
-local function readable(msg)
-  if msg.encoding == "bytes" or not utf8.len(msg.data) then return format.plural(#msg.data, "byte") end
-  return (msg.data:gsub("\r?\n$", ""):gsub("\r?\n", "\n  "))
-end
+-- What becomes of many messages is told this often.
+local MAIL_SECONDS = 1
 
---- `[HH:MM:SS] NAME: TEXT`; further lines are indented, so that no text can pass for another message.
+--- `[HH:MM:SS] NAME: TEXT`; `(again)` when a run of this program ended before it had handled the message.
 ---@param msg table
 ---@return string
 function notices.message(msg)
-  local to = msg.broadcast and " to all" or ""
-  local kind = msg.type ~= "text" and (" (%s)"):format(msg.type) or ""
-  return ("[%s] %s%s%s: %s"):format(os.date("%H:%M:%S"), msg.name, to, kind, readable(msg))
+  local who = msg.broadcast and msg.name .. " to all" or msg.name
+  return views.line(os.date("%H:%M:%S"), who, msg, msg.redelivered and "again" or nil)
 end
 
 --- One that can never succeed, to oneself for example, is given up by the node.
@@ -43,22 +40,28 @@ local function reached(node, e)
   return ("* %s can be reached, %s via %s"):format(e.name, hops, views.name(node, e.via))
 end
 
--- Gathers lines until the end of the turn; more than a few become one.
-local function gatherer(say, many)
-  local lines = {}
+-- Gathers lines until the end of the turn, then for so many seconds at a time while there are more; more than a
+-- few become one.
+local function gatherer(say, many, seconds)
+  local lines, is_open = {}, false
   return function(line)
     lines[#lines + 1] = line
-    if #lines > 1 then return end
+    if is_open then return end
+    is_open = true
     task.turn()
-    say(#lines > BURST and many:format(format.count(#lines)) or table.concat(lines, "\n"))
-    lines = {}
+    repeat
+      say(#lines > BURST and many:format(format.count(#lines)) or table.concat(lines, "\n"))
+      lines = {}
+      task.sleep(seconds)
+    until #lines == 0
+    is_open = false
   end
 end
 
 local function watch_links(node, say, listener)
   local is_gone, last_reason = {}, {}
-  local say_up = gatherer(say, "* %s peers can be reached ('list' shows them)")
-  local say_down = gatherer(say, "* %s peers cannot be reached any more")
+  local say_up = gatherer(say, "* %s peers can be reached ('list' shows them)", 0)
+  local say_down = gatherer(say, "* %s peers cannot be reached any more", 0)
 
   node:on("link:up", function(e)
     is_gone[e.peer] = nil
@@ -79,8 +82,9 @@ local function watch_links(node, say, listener)
   end)
   -- Only worth a line when it corrects the impression that somebody is gone.
   node:on("route", function(e)
-    if is_gone[e.peer] and e.hops > 1 then say_up(reached(node, e)) end
+    local was_gone = is_gone[e.peer]
     is_gone[e.peer] = nil
+    if was_gone and e.hops > 1 then say_up(reached(node, e)) end
   end)
   node:on("dial", function(e)
     local is_new = last_reason[e.address] ~= e.reason
@@ -89,14 +93,43 @@ local function watch_links(node, say, listener)
   end)
 end
 
--- Delivery is silent; only what ended badly is told.
 local BAD_ENDS = { expired = "has expired", refused = "was refused", lost = "is lost" }
+
+local function watch_mail(node, say, listener)
+  local told = {} -- by id, until the message ends: the last state a person knows of
+  local say_carried = gatherer(say, "* %s messages are carried ('queue' shows them)", MAIL_SECONDS)
+  local say_delivered = gatherer(say, "* %s messages were delivered", MAIL_SECONDS)
+
+  local function tell(m, before)
+    local subject, ending = ("* message %s to %s"):format(format.hex(m.id), m.name), BAD_ENDS[m.state]
+    if ending then
+      say(("%s %s: %s"):format(subject, ending, m.why or m.state))
+    elseif m.state == "carried" and before ~= "carried" then
+      say_carried(("%s is carried by %s"):format(subject, m.by_name))
+    elseif m.state == "delivered" and before ~= "sent" and m.to ~= node.id then
+      say_delivered(subject .. " was delivered")
+    end
+  end
+
+  -- A person who was told that a message waits takes it for waiting still when it is sent; who was told that it is
+  -- sent has to wait for no more news.
+  node:on("state", function(m)
+    local state, before, is_sending = m.state, told[m.id], listener.is_sending(m.id)
+    if state == "delivered" or views.IS_BAD[state] then
+      told[m.id] = nil
+    elseif is_sending or state ~= "sent" then
+      told[m.id] = state
+    end
+    if not is_sending then tell(m, before) end
+  end)
+end
 
 ---@class notices.listener
 ---@field say fun(text: string)       messages, and how they ended
 ---@field chat fun(text: string)      how the network changes
 ---@field is_awaited fun(e: table): boolean  a command waits for this link or dial, and will tell
 ---@field is_parting fun(e: table): boolean  a command ends the link to this peer, and will tell
+---@field is_sending fun(id: integer): boolean  a command waits for what becomes of this message, and will tell
 
 --- Shows what happens to `node`.
 ---@param node table
@@ -104,12 +137,9 @@ local BAD_ENDS = { expired = "has expired", refused = "was refused", lost = "is 
 function notices.watch(node, listener)
   local say = listener.say
   watch_links(node, listener.chat, listener)
+  watch_mail(node, say, listener)
   node:on("message", function(msg) say(notices.message(msg)) end)
   node:on("note", function(e) say("* " .. e.text) end)
-  node:on("state", function(m)
-    local ending = BAD_ENDS[m.state]
-    if ending then say(("* message %s to %s %s: %s"):format(format.hex(m.id), m.name, ending, m.why or m.state)) end
-  end)
 end
 
 return notices

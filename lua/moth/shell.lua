@@ -16,6 +16,7 @@ local LEAVE_SECONDS = 2    -- for what is still being written
 local PART_SECONDS = 1     -- for a link to end
 local SETTLE_SECONDS = 3   -- for the links given on the command line, before piped lines start
 local SYNC_SECONDS = 1     -- for a new neighbour to tell whom it knows
+local KEEP_SECONDS = 2     -- for a message to be on the disk
 
 ---@class shell.options
 ---@field node table
@@ -38,6 +39,7 @@ function shell.new(options)
   self.jobs, self.line_number, self.running, self.failed, self.leaving = {}, 0, false, false, false
   self.dials = {} -- addresses somebody waits for: false, or why the last dial failed
   self.parting = {} -- ids of peers whose link somebody is ending
+  self.sending = {} -- ids of messages somebody waits for
   self.node:on("dial", function(e)
     if self.dials[e.address] ~= nil then self.dials[e.address] = e.why end
   end)
@@ -46,6 +48,7 @@ function shell.new(options)
     chat = function(text) if not self.leaving then self:say(text) end end, -- links end because this node leaves
     is_awaited = function(e) return self:is_awaited(e) end,
     is_parting = function(e) return self.parting[e.peer] end,
+    is_sending = function(id) return self.sending[id] end,
   })
   return self
 end
@@ -217,23 +220,43 @@ function shell:part(peer)
   return ok, why, code
 end
 
--- What is still on its way when the process ends.
-local function lost_mail(node)
+--- Waits until a message that was just accepted is on the disk, or has ended; not for ever.
+---@param m table
+function shell:await_kept(m)
+  local id = m.id
+  self.sending[id] = true
+  task.wait(function() return m.state ~= "pending" end, KEEP_SECONDS)
+  self.sending[id] = nil
+end
+
+-- How many there are, what becomes of them, and for whom they are.
+local function mail_line(mail, one, many)
   local names, counts = {}, {}
-  local mail = node:queue()
   for _, m in ipairs(mail) do
     if not counts[m.name] then names[#names + 1] = m.name end
     counts[m.name] = (counts[m.name] or 0) + 1
   end
-  if #mail == 0 then return nil end
   table.sort(names)
   for i, name in ipairs(names) do names[i] = ("%s (%d)"):format(name, counts[name]) end
-  local verb = #mail == 1 and "message was not delivered and is lost" or "messages were not delivered and are lost"
-  return format.wrap(("%s %s: %s"):format(format.count(#mail), verb, table.concat(names, ", ")))
+  local what = format.plural(#mail, "message") .. " " .. (#mail == 1 and one or many)
+  return format.wrap(("%s: %s"):format(what, table.concat(names, ", ")))
 end
 
---- Says goodbye, waits a little for what is being written, tells what is lost, and ends the program. Call it
---- in a task.
+-- Says what becomes of the messages that have not ended when the process ends.
+function shell:tell_what_stays()
+  local lost, waiting = {}, {}
+  for _, m in ipairs(self.node:queue()) do
+    local list = m.state == "pending" and lost or waiting
+    list[#list + 1] = m
+  end
+  if #lost > 0 then self:say(mail_line(lost, "could not be kept and is lost", "could not be kept and are lost")) end
+  if #waiting == 0 then return end
+  self:say(mail_line(waiting, "waits here and goes on when moth runs again",
+    "wait here and go on when moth runs again"))
+end
+
+--- Says goodbye, waits a little for what is being written, tells what was not delivered, and ends the program.
+--- Call it in a task.
 ---@param status? integer  the exit status; by default whether a line failed
 function shell:leave(status)
   if self.leaving then return end
@@ -242,8 +265,7 @@ function shell:leave(status)
   local ok, traceback = xpcall(function()
     self.node:leave()
     task.wait(function() return self.node:is_quiet() end, LEAVE_SECONDS)
-    local lost = lost_mail(self.node)
-    if lost then self:say(lost) end
+    self:tell_what_stays()
   end, core.traceback)
   if not ok then core.log("error", traceback) end
   self.node:quit(status or (self.failed and 1 or 0))

@@ -2,7 +2,8 @@
 
 local format = require "moth.format"
 
-local NAME_WIDTH = 14 -- in the table that has six columns
+local NAME_WIDTH = 14  -- in the tables that have six columns
+local QUEUE_ROWS = 100 -- more are only counted
 
 local views = {}
 
@@ -44,10 +45,19 @@ local function via(node, entry)
   return views.name(node, entry.via)
 end
 
+-- The address, and what else there is to say.
+local function remarks(entry)
+  local notes = {}
+  if not entry.up then notes[1] = "away" end
+  if entry.blocked then notes[#notes + 1] = "blocked" end
+  if entry.aliased then notes[#notes + 1] = "alias" end
+  local text = table.concat(notes, ", ")
+  if entry.address == "" then return text == "" and "-" or text end
+  return text == "" and entry.address or entry.address .. "  " .. text
+end
+
 local function list_row(node, entry)
-  local hops = entry.up and ("%d"):format(entry.hops) or "-"
-  local address = entry.address ~= "" and entry.address or "-"
-  if not entry.up then address = entry.address ~= "" and entry.address .. "  away" or "away" end
+  local hops, address = entry.up and ("%d"):format(entry.hops) or "-", remarks(entry)
   local name, next_hop = format.cut(entry.name, NAME_WIDTH), format.cut(via(node, entry), NAME_WIDTH)
   return { name, format.id8(entry.id), hops, next_hop, format.rtt(entry.rtt_ms), address }
 end
@@ -109,6 +119,107 @@ function views.trace(node, ids)
   return format.table(rows, { [1] = true })
 end
 
+--- Who has an alias, and what they call themselves.
+---@return string
+function views.aliases(node)
+  local rows = { { "ALIAS", "ID", "CALLS ITSELF" } }
+  for _, entry in ipairs(sorted(node:peers(), function(a, b) return a.name < b.name end)) do
+    if entry.aliased then
+      rows[#rows + 1] = { entry.name, format.id8(entry.id), entry.claimed ~= "" and entry.claimed or "-" }
+    end
+  end
+  if #rows == 1 then return "no aliases; this gives one: alias PEER NAME" end
+  return format.table(rows)
+end
+
+-- What a person can read of a message; further lines are indented, so that no text can pass for another message.
+local function content(msg)
+  if msg.encoding == "bytes" or not utf8.len(msg.data) then return format.plural(#msg.data, "byte") end
+  return (msg.data:gsub("\r?\n$", ""):gsub("\r?\n", "\n  "))
+end
+
+--- `[TIME] WHO (TYPE, NOTE): TEXT`; a type only when it is not text.
+---@param time string
+---@param who string
+---@param msg table  type, encoding, data
+---@param note? string
+---@return string
+function views.line(time, who, msg, note)
+  local notes = {}
+  if msg.type ~= "text" then notes[1] = msg.type end
+  notes[#notes + 1] = note
+  local remark = #notes > 0 and (" (%s)"):format(table.concat(notes, ", ")) or ""
+  return ("[%s] %s%s: %s"):format(time, who, remark, content(msg))
+end
+
+local function date(seconds)
+  return os.date("%Y-%m-%d %H:%M:%S", math.floor(seconds))
+end
+
+--- States that mean that a message will never arrive.
+views.IS_BAD = { expired = true, refused = true, cancelled = true, lost = true }
+
+local function history_line(entry)
+  local aside = entry.set_aside and "set aside" or nil
+  if not entry.ours then return views.line(date(entry.time), entry.name, entry, aside) end
+  local why = views.IS_BAD[entry.state] and entry.reason ~= entry.state and entry.why
+  local state = why and ("%s: %s"):format(entry.state, why) or entry.state
+  return views.line(date(entry.time), "to " .. entry.name, entry, state)
+end
+
+--- Messages sent and received.
+---@param entries table[]  the oldest first
+---@return string
+function views.history(entries)
+  local lines = {}
+  for i, entry in ipairs(entries) do lines[i] = history_line(entry) end
+  return #lines > 0 and table.concat(lines, "\n") or "no messages yet"
+end
+
+--- How a message of ours stands, in words.
+---@return string
+function views.standing(m)
+  if m.state == "carried" then
+    return "carried by " .. m.by_name .. (m.carriers > 1 and (" and %d more"):format(m.carriers - 1) or "")
+  end
+  if m.reason == "unreachable" then return ("%s: there is no route to %s now"):format(m.state, m.name) end
+  return m.why and m.reason ~= m.state and ("%s: %s"):format(m.state, m.why) or m.state
+end
+
+local function queue_row(m, now)
+  local why = m.reason == "unreachable" and "no route" or m.reason or ""
+  if m.state == "carried" then why = "by " .. format.cut(m.by_name, NAME_WIDTH) end
+  local age = format.duration(math.max(0, now - m.accepted))
+  return { format.hex(m.id), format.cut(m.name, NAME_WIDTH), m.state, why, age, ("%d"):format(m.tries) }
+end
+
+--- Messages of ours that have not ended, the oldest first.
+---@param mail table[]
+---@return string
+function views.queue(mail)
+  if #mail == 0 then return "nothing waiting" end
+  local rows, now = { { "ID", "TO", "STATE", "WHY", "AGE", "TRIES" } }, os.time()
+  for i = 1, math.min(#mail, QUEUE_ROWS) do rows[i + 1] = queue_row(mail[i], now) end
+  local text = format.table(rows, { [5] = true, [6] = true })
+  if #mail <= QUEUE_ROWS then return text end
+  return ("%s\nand %s more"):format(text, format.count(#mail - QUEUE_ROWS))
+end
+
+--- All about one message of ours.
+---@return string
+function views.message(m)
+  return format.table {
+    { "id", format.hex(m.id) },
+    { "to", name_and_id { name = m.name, id = m.to } },
+    { "state", views.standing(m) },
+    { "since", date(m.time) },
+    { "accepted", date(m.accepted) },
+    { "sent", format.plural(m.tries, "time") },
+    { "carriers", format.count(m.carriers) },
+    { "size", format.bytes(m.bytes) },
+  }
+end
+
 local function discarded(status)
   local rows = {}
   for i, d in ipairs(status.discarded) do rows[i] = { "", format.count(d.count), d.code .. ": " .. d.why } end
@@ -124,6 +235,20 @@ local function limits(node)
   return table.concat(lines, "\n")
 end
 
+-- Whether what is sent now is kept.
+local function store(s)
+  local work = ("%s of %s, %s waiting"):format(format.plural(s.commits, "commit"),
+    format.plural(s.commit_operations, "operation"), format.count(s.writes_waiting))
+  if not s.store_why then return work end
+  return "nothing new is promised: " .. (s.store_reason == "store" and "it cannot be written now" or s.store_why)
+end
+
+local function inbox(s)
+  local text = ("%s not handled yet, %s"):format(format.plural(s.inbox, "message"), format.bytes(s.inbox_bytes))
+  if s.set_aside == 0 then return text end
+  return ("%s; %s set aside ('history' shows)"):format(text, format.count(s.set_aside))
+end
+
 local function figures(node, s)
   local count, bytes = format.count, format.bytes
   return format.table {
@@ -134,6 +259,12 @@ local function figures(node, s)
     { "links", ("%s, %s in handshake"):format(count(s.links), count(s.handshaking)) },
     { "peers", ("%s known, %s reachable"):format(count(s.peers), count(s.reachable)) },
     { "mail waiting", ("%s, %s"):format(format.plural(s.mail, "message"), bytes(s.mail_bytes)) },
+    { "carried", ("%s for others, %s"):format(format.plural(s.carried, "message"), bytes(s.carried_bytes)) },
+    { "deposits", ("%s made, %s taken, %s handed over"):format(count(s.deposits_made), count(s.deposits_taken),
+      count(s.handed_over)) },
+    { "inbox", inbox(s) },
+    { "history", bytes(s.history_bytes) },
+    { "store", store(s) },
     { "messages", ("%s sent, %s delivered, %s received, %s relayed"):format(count(s.messages_sent),
       count(s.messages_delivered), count(s.messages_received), count(s.messages_relayed)) },
     { "broadcasts", ("%s relayed"):format(count(s.broadcasts_relayed)) },

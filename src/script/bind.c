@@ -76,11 +76,33 @@ void bind_set_boolean(lua_State *L, const char *key, bool value)
     lua_setfield(L, -2, key);
 }
 
+void bind_set_bytes(lua_State *L, const char *key, const void *data, size_t bytes)
+{
+    lua_pushlstring(L, data, bytes);
+    lua_setfield(L, -2, key);
+}
+
+void bind_set_time(lua_State *L, const char *key, uint64_t ms)
+{
+    lua_pushnumber(L, (lua_Number)ms / 1000);
+    lua_setfield(L, -2, key);
+}
+
 void bind_set_reason(lua_State *L, int rc)
 {
     if (rc == MOTH_OK) return;
     bind_set_string(L, "reason", moth_error_code(rc));
     bind_set_string(L, "why", moth_error_text(rc));
+}
+
+const char *bind_encoding_name(enum moth_encoding encoding)
+{
+    switch (encoding) {
+    case MOTH_BYTES: return "bytes";
+    case MOTH_TEXT: return "text";
+    case MOTH_JSON: return "json";
+    }
+    return "bytes";
 }
 
 void *bind_push_room(lua_State *L, size_t count, size_t bytes)

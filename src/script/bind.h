@@ -39,7 +39,11 @@ void bind_set_id(lua_State *L, const char *key, const struct moth_id *id);
 void bind_set_string(lua_State *L, const char *key, const char *value);
 void bind_set_integer(lua_State *L, const char *key, uint64_t value);
 void bind_set_boolean(lua_State *L, const char *key, bool value);
+void bind_set_bytes(lua_State *L, const char *key, const void *data, size_t bytes);
+void bind_set_time(lua_State *L, const char *key, uint64_t ms); /* in seconds */
 void bind_set_reason(lua_State *L, int rc); /* `reason` and `why`, the word and the sentence; none when all is well */
+
+const char *bind_encoding_name(enum moth_encoding encoding);
 
 /* Room for a listing, which Lua frees whatever happens; left on the stack. */
 void *bind_push_room(lua_State *L, size_t count, size_t bytes);
@@ -47,10 +51,10 @@ void *bind_push_room(lua_State *L, size_t count, size_t bytes);
 /* Gives the metatable on top of the stack a __tostring, and hides it, so that no script changes what others see. */
 void bind_set_metamethods(lua_State *L, const char *name, lua_CFunction tostring);
 
-/* bind_message.c: send, emit, message, queue; and the class of sent messages */
+/* bind_message.c: send, emit, message, cancel, queue, history; and the class of sent messages */
 extern const luaL_Reg bind_message_methods[];
 void bind_make_message_class(lua_State *L);
-int bind_push_message(lua_State *L, const struct moth_node *node, const struct moth_sent *sent); /* returns 1 */
+int bind_push_message(lua_State *L, struct moth_node *node, const struct moth_sent *sent); /* returns 1 */
 
 /* bind_event.c: on */
 extern const luaL_Reg bind_event_methods[];

@@ -31,31 +31,20 @@ static int l_on(lua_State *L)
     return 1;
 }
 
-static const char *encoding_name(enum moth_encoding encoding)
-{
-    switch (encoding) {
-    case MOTH_BYTES: return "bytes";
-    case MOTH_TEXT: return "text";
-    case MOTH_JSON: return "json";
-    }
-    return "bytes";
-}
-
 static void push_received(lua_State *L, const struct moth_message *m)
 {
-    lua_createtable(L, 0, 11);
+    lua_createtable(L, 0, 12);
     bind_set_integer(L, "id", m->id);
     bind_set_id(L, "from", &m->from);
     bind_set_string(L, "name", m->name);
     bind_set_string(L, "type", m->type);
-    bind_set_string(L, "encoding", encoding_name(m->encoding));
-    lua_pushlstring(L, (const char *)m->data, m->bytes);
-    lua_setfield(L, -2, "data");
-    lua_pushnumber(L, (lua_Number)m->sent_ms / 1000);
-    lua_setfield(L, -2, "time");
+    bind_set_string(L, "encoding", bind_encoding_name(m->encoding));
+    bind_set_bytes(L, "data", m->data, m->bytes);
+    bind_set_time(L, "time", m->sent_ms);
     bind_set_integer(L, "hops", m->hops);
     bind_set_boolean(L, "durable", m->durable);
     bind_set_boolean(L, "broadcast", m->broadcast);
+    bind_set_boolean(L, "redelivered", m->redelivered);
     if (m->re != 0) bind_set_integer(L, "re", m->re);
 }
 
@@ -82,7 +71,7 @@ static void push_note(lua_State *L, const char *text)
     bind_set_string(L, "text", text);
 }
 
-static void push_event(lua_State *L, const struct moth_node *node, const struct moth_event *e)
+static void push_event(lua_State *L, struct moth_node *node, const struct moth_event *e)
 {
     switch (e->kind) {
     case MOTH_EVENT_MESSAGE: push_received(L, e->message); break;

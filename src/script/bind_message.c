@@ -10,9 +10,11 @@
 
 #define MESSAGE "moth.message"
 #define TTL_MAX_S (30 * 86400)
+#define HISTORY_DEFAULT 20
+#define HISTORY_MAX 10000
 
-struct message { /* the userdata of a sent message */
-    const struct moth_node *node; /* borrowed */
+struct message { /* the userdata of a sent message; the class has its methods as an upvalue */
+    struct moth_node *node; /* borrowed */
     struct moth_sent last;
 };
 
@@ -24,7 +26,7 @@ static void refresh(struct message *m)
     if (moth_message_get(m->node, m->last.id, &now) == 0) m->last = now;
 }
 
-int bind_push_message(lua_State *L, const struct moth_node *node, const struct moth_sent *sent)
+int bind_push_message(lua_State *L, struct moth_node *node, const struct moth_sent *sent)
 {
     struct message *m = lua_newuserdatauv(L, sizeof *m, 0);
     *m = (struct message){.node = node, .last = *sent};
@@ -34,27 +36,41 @@ int bind_push_message(lua_State *L, const struct moth_node *node, const struct m
 
 static void push_message_fields(lua_State *L, const struct message *m)
 {
-    lua_createtable(L, 0, 9);
+    lua_createtable(L, 0, 13);
     bind_set_integer(L, "id", m->last.id);
     bind_set_id(L, "to", &m->last.to);
     bind_set_string(L, "name", m->last.name);
     bind_set_string(L, "state", moth_state_name(m->last.state));
     bind_set_integer(L, "tries", m->last.tries);
     bind_set_integer(L, "bytes", m->last.bytes);
+    bind_set_integer(L, "carriers", m->last.carriers);
     bind_set_reason(L, m->last.reason);
-    lua_pushnumber(L, (lua_Number)m->last.changed_ms / 1000);
-    lua_setfield(L, -2, "time");
+    bind_set_time(L, "time", m->last.changed_ms);
+    bind_set_time(L, "accepted", m->last.accepted_ms);
+    if (m->last.state != MOTH_CARRIED) return;
+    bind_set_id(L, "by", &m->last.by);
+    bind_set_string(L, "by_name", m->last.by_name);
 }
 
-/* m.id  m.to  m.name  m.state  m.reason  m.why  m.time  m.tries  m.bytes */
+/* m.id  m.to  m.name  m.state  m.reason  m.why  m.time  m.accepted  m.tries  m.bytes  m.carriers  m.by  m.by_name,
+ * and the methods */
 static int l_message_index(lua_State *L)
 {
     struct message *m = luaL_checkudata(L, 1, MESSAGE);
+    lua_pushvalue(L, 2);
+    if (lua_gettable(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
     refresh(m);
     push_message_fields(L, m);
     lua_pushvalue(L, 2);
     lua_gettable(L, -2);
     return 1;
+}
+
+/* m:cancel() -> true | nil, why, code */
+static int l_message_cancel(lua_State *L)
+{
+    struct message *m = luaL_checkudata(L, 1, MESSAGE);
+    return bind_push_result(L, moth_cancel(m->node, m->last.id));
 }
 
 /* tostring(m) -> "18d2c4f0a1b00001 sent" */
@@ -70,8 +86,10 @@ static int l_message_tostring(lua_State *L)
 
 void bind_make_message_class(lua_State *L)
 {
+    static const luaL_Reg methods[] = {{"cancel", l_message_cancel}, {NULL, NULL}};
     luaL_newmetatable(L, MESSAGE);
-    lua_pushcfunction(L, l_message_index);
+    luaL_newlib(L, methods);
+    lua_pushcclosure(L, l_message_index, 1);
     lua_setfield(L, -2, "__index");
     bind_set_metamethods(L, "message", l_message_tostring);
     lua_pop(L, 1);
@@ -119,6 +137,7 @@ static int check_ttl(lua_State *L, int index, uint32_t *out)
     return 0;
 }
 
+/* Field `retries`: 0 is no limit at all, whatever is configured. */
 static int check_retries(lua_State *L, int index, uint32_t *out)
 {
     int is_integer, type = lua_getfield(L, index, "retries");
@@ -126,7 +145,7 @@ static int check_retries(lua_State *L, int index, uint32_t *out)
     lua_Integer n = lua_tointegerx(L, -1, &is_integer);
     if (!is_integer) luaL_error(L, "retries is a whole number");
     if (n < 0 || n > UINT32_MAX) return MOTH_EARGUMENT;
-    *out = (uint32_t)n;
+    *out = n == 0 ? MOTH_RETRIES_UNLIMITED : (uint32_t)n;
     return 0;
 }
 
@@ -183,21 +202,123 @@ static int l_message(lua_State *L)
     return rc < 0 ? bind_push_error(L, rc) : bind_push_message(L, node, &sent);
 }
 
-/* node:queue() -> {messages that have not ended} */
+/* node:cancel(id) -> true | nil, why, code */
+static int l_cancel(lua_State *L)
+{
+    struct moth_node *node = bind_check_node(L);
+    return bind_push_result(L, moth_cancel(node, (uint64_t)luaL_checkinteger(L, 2)));
+}
+
+/* --- what waits and what was --- */
+
+/* Takes the argument PEER where one is given: `*out` is then `id`, else NULL. */
+static int check_peer_or_none(lua_State *L, const struct moth_node *node, int index, struct moth_id *id,
+                              const struct moth_id **out)
+{
+    *out = lua_isnoneornil(L, index) ? NULL : id;
+    return *out ? bind_resolve_peer(L, node, index, id) : 0;
+}
+
+/* node:queue([PEER]) -> {messages that have not ended, by id} | nil, why, code */
 static int l_queue(lua_State *L)
 {
     struct moth_node *node = bind_check_node(L);
+    const struct moth_id *peer;
+    struct moth_id id;
+    lua_Integer n = 0;
+    int rc = check_peer_or_none(L, node, 2, &id, &peer);
+    if (rc < 0) return bind_push_error(L, rc);
     size_t count = moth_mail_list(node, NULL, 0);
     struct moth_sent *mail = bind_push_room(L, count, sizeof *mail);
     count = moth_mail_list(node, mail, count);
-    lua_createtable(L, (int)count, 0);
+    lua_newtable(L);
     for (size_t i = 0; i < count; i++) {
+        if (peer && memcmp(&mail[i].to, peer, sizeof *peer) != 0) continue;
         bind_push_message(L, node, &mail[i]);
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
+        lua_rawseti(L, -2, ++n);
     }
     return 1;
 }
 
+static void push_entry(lua_State *L, const struct moth_node *node, const struct moth_entry *e)
+{
+    lua_createtable(L, 0, 14);
+    bind_set_boolean(L, "ours", e->is_ours);
+    bind_set_id(L, "from", e->is_ours ? moth_node_id(node) : &e->peer);
+    bind_set_id(L, "to", e->is_ours ? &e->peer : moth_node_id(node));
+    bind_set_string(L, "name", e->name);
+    bind_set_integer(L, "id", e->id);
+    if (e->re != 0) bind_set_integer(L, "re", e->re);
+    bind_set_time(L, "time", e->time_ms);
+    bind_set_string(L, "type", e->type);
+    bind_set_string(L, "encoding", bind_encoding_name(e->encoding));
+    bind_set_bytes(L, "data", e->data, e->bytes);
+    bind_set_boolean(L, "set_aside", e->is_set_aside);
+    if (!e->is_ours) return;
+    bind_set_string(L, "state", moth_state_name(e->state));
+    bind_set_reason(L, e->reason);
+}
+
+struct history { /* what is being gathered, the newest first, in the table on top of the stack */
+    lua_State *L;
+    const struct moth_node *node;
+    const struct moth_entry *entry; /* the one being added */
+    lua_Integer entries;
+    bool has_failed; /* the error is on top of the stack */
+};
+
+static int l_add_entry(lua_State *L)
+{
+    const struct history *h = lua_touserdata(L, 2);
+    push_entry(L, h->node, h->entry);
+    lua_rawseti(L, 1, h->entries);
+    return 0;
+}
+
+/* Called from within the store, so no error of Lua may leave it. */
+static void add_entry(void *context, const struct moth_entry *entry)
+{
+    struct history *h = context;
+    if (h->has_failed) return;
+    h->entry = entry;
+    h->entries++;
+    lua_pushcfunction(h->L, l_add_entry);
+    lua_pushvalue(h->L, -2);
+    lua_pushlightuserdata(h->L, h);
+    h->has_failed = lua_pcall(h->L, 2, 0, 0) != LUA_OK;
+}
+
+/* The table on top of the stack, the other way round. */
+static void reverse(lua_State *L, lua_Integer entries)
+{
+    for (lua_Integer low = 1, high = entries; low < high; low++, high--) {
+        lua_rawgeti(L, -1, low);
+        lua_rawgeti(L, -2, high);
+        lua_rawseti(L, -3, low);
+        lua_rawseti(L, -2, high);
+    }
+}
+
+/* node:history([PEER [, n]]) -> {the newest n = 20 messages, the oldest of them first: {from, to, ours, name, id, re,
+ * time, type, encoding, data, set_aside, state, reason, why}} | nil, why, code; `ours` alone have a state */
+static int l_history(lua_State *L)
+{
+    struct history h = {.L = L, .node = bind_check_node(L)};
+    const struct moth_id *peer;
+    struct moth_id id;
+    lua_Integer n = luaL_optinteger(L, 3, HISTORY_DEFAULT);
+    int rc = check_peer_or_none(L, h.node, 2, &id, &peer);
+    if (rc == 0 && (n < 1 || n > HISTORY_MAX)) rc = MOTH_EARGUMENT;
+    if (rc < 0) return bind_push_error(L, rc);
+    lua_newtable(L);
+    rc = moth_history(h.node, peer, (size_t)n, add_entry, &h);
+    if (h.has_failed) return lua_error(L);
+    if (rc < 0) return bind_push_error(L, rc);
+    reverse(L, h.entries);
+    return 1;
+}
+
 const luaL_Reg bind_message_methods[] = {
-    {"send", l_send}, {"emit", l_emit}, {"message", l_message}, {"queue", l_queue}, {NULL, NULL},
+    {"send", l_send}, {"emit", l_emit}, {"message", l_message}, {"cancel", l_cancel}, {"queue", l_queue},
+    {"history", l_history}, {NULL, NULL},
 };

@@ -53,9 +53,12 @@ static int l_wanted(lua_State *L)
 
 static void push_peer(lua_State *L, const struct moth_peer *peer)
 {
-    lua_createtable(L, 0, 9);
+    lua_createtable(L, 0, 12);
     bind_set_id(L, "id", &peer->id);
     bind_set_string(L, "name", peer->name);
+    bind_set_string(L, "claimed", peer->claimed);
+    bind_set_boolean(L, "aliased", peer->is_aliased);
+    bind_set_boolean(L, "blocked", peer->is_blocked);
     bind_set_string(L, "address", peer->address);
     bind_set_boolean(L, "up", peer->reachable);
     bind_set_boolean(L, "linked", peer->linked);
@@ -99,7 +102,8 @@ static int push_peers(lua_State *L, bool (*is_wanted)(const struct moth_peer *pe
     return 1;
 }
 
-/* node:peers() -> {{id, name, address, up, linked, inbound, hops, via, rtt_ms}}: everybody who is known, by name */
+/* node:peers() -> {{id, name, claimed, aliased, blocked, address, up, linked, inbound, hops, via, rtt_ms}}: everybody
+ * who is known, by name; `claimed` is what they call themselves, "" when that is not known */
 static int l_peers(lua_State *L)
 {
     return push_peers(L, is_any);
@@ -182,6 +186,49 @@ static int l_is_synced(lua_State *L)
     return 1;
 }
 
+/* --- what the owner makes of them --- */
+
+static int push_taken(lua_State *L)
+{
+    lua_pushnil(L);
+    lua_pushliteral(L, "another peer, or this node, has that name");
+    lua_pushstring(L, moth_error_code(MOTH_EIN_USE));
+    return 3;
+}
+
+/* node:alias(PEER, NAME | nil) -> true | nil, why, code */
+static int l_alias(lua_State *L)
+{
+    struct moth_node *node = bind_check_node(L);
+    struct moth_id id;
+    luaL_checkany(L, 3);
+    const char *alias = lua_isnil(L, 3) ? NULL : bind_check_word(L, 3);
+    int rc = bind_resolve_peer(L, node, 2, &id);
+    if (rc == 0 && !alias && !lua_isnil(L, 3)) rc = MOTH_EBAD_NAME;
+    if (rc == 0) rc = moth_alias(node, &id, alias);
+    return rc == MOTH_EIN_USE ? push_taken(L) : bind_push_result(L, rc);
+}
+
+static int push_blocked(lua_State *L, bool block)
+{
+    struct moth_node *node = bind_check_node(L);
+    struct moth_id id;
+    int rc = bind_resolve_peer(L, node, 2, &id);
+    return bind_push_result(L, rc < 0 ? rc : moth_block(node, &id, block));
+}
+
+/* node:block(PEER) -> true | nil, why, code: no link, and what they send is refused */
+static int l_block(lua_State *L)
+{
+    return push_blocked(L, true);
+}
+
+/* node:unblock(PEER) -> true | nil, why, code */
+static int l_unblock(lua_State *L)
+{
+    return push_blocked(L, false);
+}
+
 /* --- figures --- */
 
 static void set_counters(lua_State *L, const struct moth_status *s)
@@ -198,6 +245,11 @@ static void set_counters(lua_State *L, const struct moth_status *s)
         {"handshakes", s->handshakes}, {"dials", s->dials}, {"links", s->links}, {"handshaking", s->handshaking},
         {"peers", s->peers}, {"reachable", s->reachable}, {"mail", s->mail}, {"mail_bytes", s->mail_bytes},
         {"queued_bytes", s->queued_bytes}, {"queued_bytes_most", s->queued_bytes_most},
+        {"messages_redelivered", s->messages_redelivered}, {"deposits_made", s->deposits_made},
+        {"deposits_taken", s->deposits_taken}, {"handed_over", s->handed_over}, {"commits", s->commits},
+        {"commit_operations", s->commit_operations}, {"carried", s->carried}, {"carried_bytes", s->carried_bytes},
+        {"inbox", s->inbox}, {"inbox_bytes", s->inbox_bytes}, {"set_aside", s->set_aside},
+        {"history_bytes", s->history_bytes}, {"writes_waiting", s->writes_waiting},
     };
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) bind_set_integer(L, fields[i].name, fields[i].value);
 }
@@ -216,7 +268,8 @@ static void push_discarded(lua_State *L, const struct moth_status *s)
     }
 }
 
-/* node:status() -> {uptime_ms, frames_in, ... discarded = {{count, code, why}}} */
+/* node:status() -> {uptime_ms, frames_in, ... discarded = {{count, code, why}}, store_reason, store_why}; the last two
+ * only when nothing new can be promised */
 static int l_status(lua_State *L)
 {
     struct moth_status status;
@@ -225,6 +278,9 @@ static int l_status(lua_State *L)
     set_counters(L, &status);
     push_discarded(L, &status);
     lua_setfield(L, -2, "discarded");
+    if (status.store_reason == MOTH_OK) return 1;
+    bind_set_string(L, "store_reason", moth_error_code(status.store_reason));
+    bind_set_string(L, "store_why", moth_error_text(status.store_reason));
     return 1;
 }
 
@@ -295,8 +351,8 @@ static int l_tostring(lua_State *L)
 static const luaL_Reg methods[] = {
     {"connect", l_connect}, {"disconnect", l_disconnect}, {"wanted", l_wanted}, {"peers", l_peers}, {"links", l_links},
     {"routes", l_routes}, {"peer", l_peer}, {"path", l_path}, {"edges", l_edges}, {"resolve", l_resolve},
-    {"is_synced", l_is_synced}, {"status", l_status}, {"limits", l_limits}, {"leave", l_leave},
-    {"is_quiet", l_is_quiet}, {"quit", l_quit}, {NULL, NULL},
+    {"is_synced", l_is_synced}, {"alias", l_alias}, {"block", l_block}, {"unblock", l_unblock}, {"status", l_status},
+    {"limits", l_limits}, {"leave", l_leave}, {"is_quiet", l_is_quiet}, {"quit", l_quit}, {NULL, NULL},
 };
 
 static void make_class(lua_State *L)

@@ -46,7 +46,7 @@ static void test_every_option_is_read(void **state)
 {
     (void)state;
     assert_int_equal(PARSE("--home", "/h", "--name", "ana", "--listen", "[::1]:7", "--connect", "a:1", "--network",
-                           "./key", "--open", "--advertise", "none"), 0);
+                           "./key", "--open", "--advertise", "none", "--ttl", "12h", "--retries", "3"), 0);
     assert_string_equal(options.home, "/h");
     assert_string_equal(options.name, "ana");
     assert_string_equal(options.listen, "[::1]:7");
@@ -56,6 +56,8 @@ static void test_every_option_is_read(void **state)
     assert_string_equal(options.network, "./key");
     assert_true(options.open);
     assert_string_equal(options.advertise, "none");
+    assert_int_equal(options.ttl_s, 43200);
+    assert_int_equal(options.retries, 3);
     assert_false(options.help || options.version);
 }
 
@@ -96,7 +98,7 @@ static void test_help_and_version_need_nothing_else(void **state)
 static void test_help_names_every_option(void **state)
 {
     static const char *const names[] = {"--home", "--name", "--listen", "--connect", "--network", "--open",
-                                        "--advertise", "--help", "--version"};
+                                        "--advertise", "--ttl", "--retries", "--help", "--version"};
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) assert_non_null(strstr(options_help, names[i]));
     for (const char *line = options_help; *line; line += strcspn(line, "\n") + 1)
@@ -155,6 +157,38 @@ static void test_an_address_without_a_port_is_refused(void **state)
     assert_int_equal(PARSE("--connect", "[::1]:0", "--listen=host:65535"), 0);
 }
 
+static void test_a_time_to_live_is_between_a_moment_and_thirty_days(void **state)
+{
+    static const char *const wrong[] = {"soon", "0", "0s", "-1h", "31d", "30d1s", "1x", "inf", "1h30"};
+    char expected[OPTIONS_WHY_BYTES];
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        snprintf(expected, sizeof expected, "--ttl got %s, which is no time like 12h or 7d, at most 30d", wrong[i]);
+        expect_refused(PARSE("--ttl", (char *)(uintptr_t)wrong[i]), expected);
+    }
+    assert_int_equal(PARSE("--ttl=30d"), 0);
+    assert_int_equal(options.ttl_s, 30 * 86400);
+    assert_int_equal(PARSE("--ttl", "250ms"), 0);
+    assert_int_equal(options.ttl_s, 1);
+    assert_int_equal(PARSE("--ttl", "90"), 0);
+    assert_int_equal(options.ttl_s, 90);
+}
+
+static void test_retries_are_a_whole_number(void **state)
+{
+    static const char *const wrong[] = {"-1", "x", "1.5", "3x", "1000000000"};
+    char expected[OPTIONS_WHY_BYTES];
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        snprintf(expected, sizeof expected, "--retries got %s, which is no whole number up to 999999999", wrong[i]);
+        expect_refused(PARSE("--retries", (char *)(uintptr_t)wrong[i]), expected);
+    }
+    assert_int_equal(PARSE("--retries", "999999999"), 0);
+    assert_int_equal(options.retries, 999999999);
+    assert_int_equal(PARSE("--retries=0"), 0);
+    assert_int_equal(options.retries, 0);
+}
+
 static void test_a_stray_argument_is_refused_and_made_safe(void **state)
 {
     (void)state;
@@ -207,6 +241,8 @@ static void test_the_default_is_loopback_and_the_next_free_port(void **state)
     assert_null(options.network);
     assert_null(options.advertise);
     assert_int_equal(options.connects, 0);
+    assert_int_equal(options.ttl_s, 0);
+    assert_int_equal(options.retries, 0);
     assert_string_not_equal(options.name, "");
 }
 
@@ -274,6 +310,8 @@ int main(void)
         TEST(test_an_option_is_no_value_unless_behind_an_equals_sign),
         TEST(test_a_value_too_many_is_refused),
         TEST(test_an_address_without_a_port_is_refused),
+        TEST(test_a_time_to_live_is_between_a_moment_and_thirty_days),
+        TEST(test_retries_are_a_whole_number),
         TEST(test_a_stray_argument_is_refused_and_made_safe),
         TEST(test_a_long_stray_argument_is_cut),
         TEST(test_a_name_that_is_too_long_is_refused),

@@ -1,5 +1,5 @@
 /* test_script.c -- the Lua state and what it sees: a sandbox that errors do not leave, and the node's methods
- * on a real node that listens nowhere. */
+ * on a real node that listens nowhere, alone or with a neighbour. */
 #include "script/bind_node.h"
 #include "script/duration.h"
 #include "script/runtime.h"
@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #define LOG_BYTES 8192
+#define DEADLINE_US 20000000 /* patience, also under valgrind */
 
 /* --- an outside that stands still --- */
 
@@ -345,9 +346,13 @@ static void test_an_error_in_a_task_that_cannot_be_told_is_logged(void **state)
 
 /* --- the node --- */
 
-static struct moth_loop *loop;
-static struct moth_node *node;
-static char home[64];
+struct side {
+    struct moth_loop *loop;
+    struct moth_node *node; /* NULL: not there */
+    char home[64];
+};
+
+static struct side ana, eva; /* Lua sees ana; eva is there when a test wants somebody to write to */
 static int quit_status;
 
 static void on_event(void *owner, const struct moth_event *event)
@@ -356,19 +361,36 @@ static void on_event(void *owner, const struct moth_event *event)
     if (runtime) bind_node_event(runtime, event);
 }
 
+static void on_evas_event(void *owner, const struct moth_event *event)
+{
+    (void)owner;
+    (void)event;
+}
+
 static void on_quit(void *owner, int status)
 {
     assert_ptr_equal(owner, &quit_status);
     quit_status = status;
 }
 
-static int open_node(void)
+static int open_side(struct side *s, struct moth_config config, moth_on_event events)
 {
-    struct moth_config config = {.name = "ana"};
-    strcpy(home, "/tmp/moth-test-XXXXXX");
-    if (!mkdtemp(home) || moth_loop_open(home, &loop) < 0) return -1;
-    moth_loop_on_log(loop, keep_log, NULL);
-    return moth_node_open(&config, moth_loop_host(loop), moth_loop_transport(loop), on_event, NULL, &node);
+    strcpy(s->home, "/tmp/moth-test-XXXXXX");
+    config.limits[MOTH_LIMIT_BALLAST_BYTES] = 4096;
+    if (!mkdtemp(s->home) || moth_loop_open(s->home, &s->loop) < 0) return -1;
+    moth_loop_on_log(s->loop, keep_log, NULL);
+    return moth_node_open(&config, moth_loop_host(s->loop), moth_loop_transport(s->loop), events, NULL, &s->node);
+}
+
+static int close_side(struct side *s)
+{
+    char command[128];
+    if (!s->node) return 0;
+    moth_node_close(s->node);
+    moth_loop_close(s->loop);
+    s->node = NULL;
+    snprintf(command, sizeof command, "rm -r '%s'", s->home);
+    return system(command);
 }
 
 static int set_up_node(void **state)
@@ -376,35 +398,90 @@ static int set_up_node(void **state)
     (void)state;
     outside = (struct outside){0};
     quit_status = -1;
-    if (open_node() < 0) return -1;
-    runtime = runtime_new(moth_loop_host(loop));
-    return runtime ? bind_node(runtime, node, on_quit, &quit_status) : -1;
+    if (open_side(&ana, (struct moth_config){.name = "ana"}, on_event) < 0) return -1;
+    runtime = runtime_new(moth_loop_host(ana.loop));
+    return runtime ? bind_node(runtime, ana.node, on_quit, &quit_status) : -1;
 }
 
 static int tear_down_node(void **state)
 {
-    char command[128];
     tear_down(state);
-    moth_node_close(node);
-    moth_loop_close(loop);
-    snprintf(command, sizeof command, "rm -r '%s'", home);
-    return system(command);
+    return close_side(&eva) | close_side(&ana);
 }
 
-/* A few turns, without waiting for anything. */
-static void turns(void)
+/* --- turns until something holds: what is sent is committed by another thread --- */
+
+static bool holds;
+
+static int ask(lua_State *L)
 {
-    for (int i = 0; i < 4; i++) {
-        moth_node_tick(node);
-        runtime_tick(runtime);
-    }
+    const char *text = lua_pushfstring(L, "return %s", (const char *)lua_touserdata(L, 1));
+    if (luaL_loadstring(L, text) != LUA_OK) return lua_error(L);
+    lua_call(L, 0, 1);
+    holds = lua_toboolean(L, -1);
+    return 0;
+}
+
+static uint64_t one_turn(void *owner)
+{
+    struct side *s = owner;
+    moth_node_tick(s->node);
+    if (s == &ana) runtime_tick(runtime);
+    moth_loop_stop(s->loop);
+    return UINT64_MAX;
+}
+
+static uint64_t now_us(void)
+{
+    const struct moth_host *real = moth_loop_host(ana.loop);
+    return real->now_us(real->context);
+}
+
+static void until(const char *expression)
+{
+    uint64_t deadline_us = now_us() + DEADLINE_US;
+    holds = false;
+    do {
+        moth_loop_run(ana.loop, one_turn, &ana);
+        if (eva.node) moth_loop_run(eva.loop, one_turn, &eva);
+        assert_int_equal(runtime_call(runtime, ask, (void *)(uintptr_t)expression), 0);
+    } while (!holds && now_us() < deadline_us);
+    if (!holds) fail_msg("it never came to be that %s\n%s", expression, outside.log);
+}
+
+/* --- somebody else --- */
+
+static int set_up_two(void **state)
+{
+    char text[160];
+    int rc = set_up_node(state);
+    if (rc < 0) return rc;
+    if (open_side(&eva, (struct moth_config){.name = "eva", .listen = "127.0.0.1:0"}, on_evas_event) < 0) return -1;
+    snprintf(text, sizeof text, "address = '%s' assert(node:connect(address))", moth_node_address(eva.node));
+    check(text);
+    until("node:peer('eva') and node:peer('eva').linked and node:is_synced('eva')");
+    return 0;
+}
+
+static void eva_leaves(void)
+{
+    assert_int_equal(close_side(&eva), 0);
+    check("node:disconnect(address)");
+    until("not node:peer('eva').up");
+}
+
+static void eva_says(const char *text)
+{
+    struct moth_payload payload = {.encoding = MOTH_TEXT, .data = text, .bytes = strlen(text)};
+    uint64_t id;
+    assert_int_equal(moth_send(eva.node, moth_node_id(ana.node), &payload, NULL, &id), 0);
 }
 
 static void test_the_node_says_who_it_is(void **state)
 {
     char text[160], id[MOTH_ID_TEXT_BYTES];
     (void)state;
-    moth_id_format(moth_node_id(node), id);
+    moth_id_format(moth_node_id(ana.node), id);
     snprintf(text, sizeof text, "assert(node.id == '%s' and node.name == 'ana' and node.address == '')", id);
     check(text);
     check("assert(tostring(node) == 'node ana' and node.nothing == nil)");
@@ -416,11 +493,13 @@ static void test_a_message_to_oneself_arrives(void **state)
     (void)state;
     check("node:on('message', function(m) got = m end) node:on('message:text', function(m) again = m end)"
           "node:on('message:other', function() error('not this one') end)"
-          "sent = assert(node:send(node.id, 'hello')) assert(math.type(sent.id) == 'integer')");
-    turns();
-    check("assert(got and got == again)"
+          "sent = assert(node:send(node.id, 'hello')) assert(math.type(sent.id) == 'integer')"
+          "assert(sent.state == 'pending')");
+    until("got and sent.state == 'delivered'");
+    check("assert(got == again)"
           "for k, v in pairs{data = 'hello', type = 'text', encoding = 'text', from = node.id, name = 'ana',"
-          "durable = true, broadcast = false, id = sent.id} do assert(got[k] == v, k .. ': ' .. tostring(got[k])) end"
+          "durable = true, broadcast = false, redelivered = false, id = sent.id} do "
+          "assert(got[k] == v, k .. ': ' .. tostring(got[k])) end"
           " assert(math.type(got.hops) == 'integer' and got.time > 1.5e9)");
     check("for k, v in pairs{state = 'delivered', to = node.id, bytes = 5, name = 'ana'} do "
           "assert(sent[k] == v, k .. ': ' .. tostring(sent[k])) end"
@@ -433,8 +512,8 @@ static void test_a_type_arrives_as_it_was_sent(void **state)
 {
     (void)state;
     check("node:on('message:my.type', function(m) got = m end) assert(node:send(node.id, 'x', {type = 'my.type'}))");
-    turns();
-    check("assert(got and got.type == 'my.type' and got.data == 'x')");
+    until("got");
+    check("assert(got.type == 'my.type' and got.data == 'x')");
 }
 
 static void test_bytes_are_told_from_text(void **state)
@@ -444,8 +523,8 @@ static void test_bytes_are_told_from_text(void **state)
     check("for _, s in ipairs{'', 'a', 'gr\\u{fc}', '\\u{20ac}', '\\u{10ffff}', '\\0'} do node:send('ana', s) end");
     check("for _, s in ipairs{'\\xff', '\\xc3', '\\xc0\\x80', '\\xed\\xa0\\x80', '\\xf4\\x90\\x80\\x80',"
           "'\\xe0\\x80\\x80', '\\x80', '\\xe2\\x82', '\\xf5\\x80\\x80\\x80', '\\xc3a'} do node:send('ana', s) end");
-    turns();
-    check("assert(#said == 16) for i = 1, 6 do assert(said[i] == 'text', i) end"
+    until("#said == 16");
+    check("for i = 1, 6 do assert(said[i] == 'text', i) end"
           " for i = 7, 16 do assert(said[i] == 'bytes', i) end");
 }
 
@@ -474,6 +553,15 @@ static void test_failure_is_nil_a_sentence_and_a_word(void **state)
     check("assert(select(3, node:path('nobody')) == 'unknown_peer')");
     check("assert(select(3, node:resolve('nobody')) == 'unknown_peer')");
     check("assert(select(3, node:message(1)) == 'not_found')");
+    check("assert(select(3, node:cancel(1)) == 'not_found')");
+    check("assert(select(3, node:queue('nobody')) == 'unknown_peer')");
+    check("assert(select(3, node:history('nobody')) == 'unknown_peer')");
+    check("assert(select(3, node:history(nil, 0)) == 'argument')");
+    check("assert(select(3, node:history(nil, 10001)) == 'argument')");
+    check("assert(select(3, node:alias('nobody', 'x')) == 'unknown_peer')");
+    check("assert(select(3, node:block('nobody')) == 'unknown_peer')");
+    check("assert(select(3, node:unblock('nobody')) == 'unknown_peer')");
+    check("assert(select(3, node:block('ana')) == 'self')");
     check("assert(node:is_synced('nobody') == false)");
 }
 
@@ -484,7 +572,8 @@ static void test_wrong_types_are_errors(void **state)
         "node:send('ana', 'x', {ttl = {}})", "node:send('ana', 'x', {retries = 1.5})", "node.send({}, 'ana', 'x')",
         "node.send(nil, 'ana', 'x')", "node:emit('*', 'type')", "node:emit('*', {}, 'x')", "node:on('message')",
         "node:on('mesage', print)", "node:on({}, print)", "node:message('one')", "node:connect()", "node:path({})",
-        "node:quit('x')", "local n = node[{}]",
+        "node:quit('x')", "local n = node[{}]", "node:cancel('one')", "node:queue({})", "node:history({})",
+        "node:history(nil, 'x')", "node:alias('ana')", "node:alias('ana', {})", "node:block()", "node:unblock({})",
     };
     (void)state;
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
@@ -496,7 +585,7 @@ static void test_options_of_a_send_reach_the_node(void **state)
 {
     (void)state;
     check("assert(node:send('ana', 'x', {ttl = 60, retries = 3}))");
-    check("assert(node:send('ana', 'x', {ttl = '250ms'}))");
+    check("assert(node:send('ana', 'x', {ttl = '250ms', retries = 0}))");
     check("assert(node:send('ana', 'x', {}))");
     check("assert(select(3, node:emit('*', 'move', 'e4')) == 'unreachable')"); /* nobody is linked */
 }
@@ -505,7 +594,7 @@ static void test_an_empty_network_lists_nobody(void **state)
 {
     (void)state;
     check("assert(#node:peers() == 0 and #node:links() == 0 and #node:routes() == 0 and #node:edges() == 0)");
-    check("assert(#node:wanted() == 0 and #node:queue() == 0)");
+    check("assert(#node:wanted() == 0 and #node:queue() == 0 and #node:history() == 0)");
     check("assert(node:resolve('ana') == node.id and node:resolve(node.id) == node.id)");
     check("local path = node:path('ana') assert(#path == 1 and path[1] == node.id)");
 }
@@ -525,12 +614,98 @@ static void test_status_and_limits_are_complete(void **state)
     check("local s = node:status() for _, k in ipairs{'uptime_ms', 'frames_in', 'frames_out', 'bytes_in', 'bytes_out',"
           "'messages_sent', 'messages_received', 'messages_relayed', 'messages_delivered', 'broadcasts_relayed',"
           "'adverts_in', 'adverts_out', 'recomputes', 'handshakes', 'dials', 'links', 'handshaking', 'peers',"
-          "'reachable', 'mail', 'mail_bytes', 'queued_bytes', 'queued_bytes_most'} do "
+          "'reachable', 'mail', 'mail_bytes', 'queued_bytes', 'queued_bytes_most', 'messages_redelivered',"
+          "'deposits_made', 'deposits_taken', 'handed_over', 'commits', 'commit_operations', 'carried',"
+          "'carried_bytes', 'inbox', 'inbox_bytes', 'set_aside', 'history_bytes', 'writes_waiting'} do "
           "assert(math.type(s[k]) == 'integer', k) end"
-          " assert(#s.discarded == 0)");
+          " assert(#s.discarded == 0 and s.store_reason == nil and s.store_why == nil)");
     check("local all = node:limits() assert(#all > 15) for _, l in ipairs(all) do "
           "assert(#l.name > 0 and #l.unit > 0 and #l.behaviour > 0 and l.value > 0, l.name) end");
 }
+
+/* --- with a neighbour --- */
+
+static void test_mail_for_somebody_away_is_queued_and_says_why(void **state)
+{
+    (void)state;
+    eva_leaves();
+    check("m = assert(node:send('eva', 'hello')) assert(m.state == 'pending')");
+    until("m.state ~= 'pending'");
+    check("for k, v in pairs{state = 'queued', reason = 'unreachable', name = 'eva', tries = 0, carriers = 0,"
+          "bytes = 5} do assert(m[k] == v, k .. ': ' .. tostring(m[k])) end "
+          "assert(#m.why > 0 and m.by == nil and m.by_name == nil and m.accepted > 1.5e9 and m.time >= m.accepted)");
+    check("for _, q in ipairs{node:queue(), node:queue('eva')} do assert(#q == 1 and q[1].id == m.id) end "
+          "assert(#node:queue('ana') == 0)");
+}
+
+static void test_mail_that_waits_can_be_cancelled_once(void **state)
+{
+    (void)state;
+    eva_leaves();
+    check("m = assert(node:send('eva', 'one')) other = assert(node:send('eva', 'two'))");
+    until("m.state == 'queued' and other.state == 'queued'");
+    check("assert(m:cancel() == true and m.state == 'cancelled')"
+          "assert(node:cancel(other.id) == true and other.state == 'cancelled' and #node:queue() == 0)");
+    check("local ok, why, code = m:cancel() assert(ok == nil and #why > 0 and code == 'not_found')");
+    check("assert(node:message(m.id).state == 'cancelled')");
+}
+
+static void test_history_is_oldest_first_and_knows_both_directions(void **state)
+{
+    (void)state;
+    check("node:on('message', function() got = true end)");
+    eva_says("hi ana");
+    until("got");
+    check("m = assert(node:send('eva', 'hi eva', {type = 'my.type'}))");
+    until("m.state == 'delivered'");
+    check("local h = node:history() assert(#h == 2) for k, v in pairs{ours = false, from = node:resolve('eva'),"
+          "to = node.id, name = 'eva', type = 'text', encoding = 'text', data = 'hi ana', set_aside = false} do "
+          "assert(h[1][k] == v, k .. ': ' .. tostring(h[1][k])) end "
+          "assert(h[1].state == nil and h[1].reason == nil and h[1].time > 1.5e9 and math.type(h[1].id) == 'integer')");
+    check("local e = node:history()[2] for k, v in pairs{ours = true, from = node.id, to = node:resolve('eva'),"
+          "name = 'eva', type = 'my.type', data = 'hi eva', state = 'delivered', id = m.id} do "
+          "assert(e[k] == v, k .. ': ' .. tostring(e[k])) end assert(e.reason == nil)");
+}
+
+static void test_history_is_as_long_as_asked_for(void **state)
+{
+    (void)state;
+    eva_leaves();
+    check("for i = 1, 25 do last = assert(node:send('eva', tostring(i))) end");
+    until("last.state == 'queued'");
+    check("local h = node:history() assert(#h == 20) for i = 1, 20 do assert(h[i].data == tostring(i + 5), i) end");
+    check("local h = node:history('eva', 3) assert(#h == 3 and h[1].data == '23' and h[3].data == '25')");
+    check("assert(#node:history('eva', 10000) == 25 and #node:history('ana') == 0)");
+    check("assert(node:history()[1].reason == 'unreachable')");
+}
+
+static void test_an_alias_wins_and_can_be_taken_away(void **state)
+{
+    (void)state;
+    check("eva = node:resolve('eva') assert(node:alias('eva', 'sis') == true and node:resolve('sis') == eva)"
+          "local p = node:peer('sis') assert(p.name == 'sis' and p.claimed == 'eva' and p.aliased and not p.blocked)");
+    check("assert(node:alias('sis', nil) == true and node:resolve('sis') == nil)"
+          "local p = node:peer('eva') assert(p.name == 'eva' and not p.aliased)");
+}
+
+static void test_an_alias_that_cannot_be_is_refused(void **state)
+{
+    (void)state;
+    check("local ok, why, code = node:alias('eva', 'ana') assert(ok == nil and code == 'in_use' and why:find('name'))");
+    check("for _, name in ipairs{'', 'beef', 'two words', 'a\\0b', ('x'):rep(33)} do "
+          "assert(select(3, node:alias('eva', name)) == 'bad_name', name) end");
+}
+
+static void test_a_blocked_peer_gets_no_link_and_no_mail(void **state)
+{
+    (void)state;
+    check("assert(node:block('eva') == true and node:peer('eva').blocked)"
+          "local m, why, code = node:send('eva', 'x') assert(m == nil and #why > 0 and code == 'unwanted')");
+    until("not node:peer('eva').linked");
+    check("assert(node:unblock('eva') == true and not node:peer('eva').blocked and node:send('eva', 'x'))");
+}
+
+/* --- events --- */
 
 static void test_one_handlers_error_does_not_stop_the_others(void **state)
 {
@@ -539,7 +714,7 @@ static void test_one_handlers_error_does_not_stop_the_others(void **state)
           "h = node:on('message', function(m) heard[#heard + 1] = m.data h:off() end)"
           "node:on('message', function(m) heard[#heard + 1] = m.data end)"
           "node:send('ana', 'one') node:send('ana', 'two')");
-    turns();
+    until("#heard == 3");
     assert_non_null(strstr(outside.log, "broken handler"));
     assert_non_null(strstr(outside.log, "stack traceback:"));
     check("assert(table.concat(heard, ' ') == 'one one two', table.concat(heard, ' '))");
@@ -594,21 +769,34 @@ static void test_a_state_event_brings_the_message(void **state)
     check("node:on('state', function(m) got = m end)");
     bind_node_event(runtime, &e);
     check("assert(got.id == 77 and got.state == 'refused' and got.reason == 'full' and got.why and got.time == 1.5)"
+          "assert(got.by == nil and got.by_name == nil and got.carriers == 0)"
           "assert(got.name == 'eva' and got.tries == 2 and got.bytes == 9 and tostring(got) == '4d refused')");
+}
+
+static void test_a_state_event_names_the_carrier(void **state)
+{
+    struct moth_sent sent = {.id = 78, .to = some_id(0xee), .name = "eva", .state = MOTH_CARRIED, .accepted_ms = 2500,
+                             .carriers = 2, .by = some_id(0xbb), .by_name = "bob"};
+    struct moth_event e = {.kind = MOTH_EVENT_STATE, .sent = &sent};
+    (void)state;
+    check("node:on('state', function(m) got = m end)");
+    bind_node_event(runtime, &e);
+    check("assert(got.state == 'carried' and got.by:find('^bb0') and got.by_name == 'bob' and got.carriers == 2)"
+          "assert(got.accepted == 2.5 and got.reason == nil and type(got.cancel) == 'function')");
 }
 
 static void test_a_received_message_carries_its_fields(void **state)
 {
     struct moth_message m = {.from = some_id(0xee), .name = "eva", .id = 5, .re = 4, .sent_ms = 2500,
                              .encoding = MOTH_JSON, .type = "data", .data = (const uint8_t *)"[1]", .bytes = 3,
-                             .hops = 2, .broadcast = true};
+                             .hops = 2, .broadcast = true, .redelivered = true};
     struct moth_event e = {.kind = MOTH_EVENT_MESSAGE, .message = &m};
     (void)state;
     check("node:on('message:data', function(it) got = it end)");
     bind_node_event(runtime, &e);
     check("assert(got.from:find('^ee0') and got.name == 'eva' and got.id == 5 and got.re == 4 and got.time == 2.5)"
           "assert(got.encoding == 'json' and got.type == 'data' and got.data == '[1]' and got.hops == 2)"
-          "assert(got.broadcast and not got.durable)");
+          "assert(got.broadcast and not got.durable and got.redelivered)");
 }
 
 static void test_an_event_inside_a_task_finds_its_handlers(void **state)
@@ -635,14 +823,14 @@ static void test_leaving_is_quiet_soon(void **state)
 {
     (void)state;
     check("node:leave()");
-    turns();
-    check("assert(node:is_quiet() == true)");
+    until("node:is_quiet() == true");
 }
 
 int main(void)
 {
 #define RUNTIME(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 #define NODE(f) cmocka_unit_test_setup_teardown(f, set_up_node, tear_down_node)
+#define TWO(f) cmocka_unit_test_setup_teardown(f, set_up_two, tear_down_node)
     const struct CMUnitTest tests[] = {
         RUNTIME(test_an_error_is_logged_with_its_traceback),
         RUNTIME(test_an_error_that_is_no_text_is_logged_too),
@@ -677,9 +865,17 @@ int main(void)
         NODE(test_an_empty_network_lists_nobody),
         NODE(test_wanted_addresses_are_listed),
         NODE(test_status_and_limits_are_complete),
+        TWO(test_mail_for_somebody_away_is_queued_and_says_why),
+        TWO(test_mail_that_waits_can_be_cancelled_once),
+        TWO(test_history_is_oldest_first_and_knows_both_directions),
+        TWO(test_history_is_as_long_as_asked_for),
+        TWO(test_an_alias_wins_and_can_be_taken_away),
+        TWO(test_an_alias_that_cannot_be_is_refused),
+        TWO(test_a_blocked_peer_gets_no_link_and_no_mail),
         NODE(test_one_handlers_error_does_not_stop_the_others),
         NODE(test_events_carry_their_fields),
         NODE(test_a_state_event_brings_the_message),
+        NODE(test_a_state_event_names_the_carrier),
         NODE(test_a_received_message_carries_its_fields),
         NODE(test_an_event_inside_a_task_finds_its_handlers),
         NODE(test_quit_goes_to_the_program),

@@ -164,19 +164,74 @@ describe("the command", function()
       return table.concat(out.said)
     end
 
-    it("shows how the message stands after a turn", function()
-      assert.equal("to eva: sent (id 18d2c)\n", after_a_turn("send eva hello"))
+    -- What is said when the message is on the disk and stands like this.
+    local function once(state, fields)
+      node.next_message = { state = "pending" }
+      sh:feed("send eva hello")
+      node.sent[1].state = state
+      for k, v in pairs(fields or {}) do node.sent[1][k] = v end
+      helper.turn()
+      return table.concat(out.said)
+    end
+
+    it("shows how the message stands once it is on the disk", function()
+      node.next_message = { state = "pending" }
+      assert.equal("", after_a_turn("send eva hello"))
       assert.equal(eva, node.sent[1].to)
+      node.sent[1].state = "sent"
+      helper.turn()
+      assert.equal("to eva: sent (id 18d2c)\n", table.concat(out.said))
     end)
 
     it("says that it waits for a route", function()
-      node.known[2].up, node.next_message = false, { state = "pending" }
-      assert.equal("to eva: waiting: there is no route to eva now (id 18d2c)\n", after_a_turn("send eva hello"))
+      assert.equal("to eva: queued: there is no route to eva now (id 18d2c)\n",
+        once("queued", { reason = "unreachable", why = "there is no route to that peer" }))
     end)
 
     it("says what else it waits for", function()
-      node.next_message = { state = "pending", why = "the next link cannot keep up" }
-      assert.equal("to eva: pending: the next link cannot keep up (id 18d2c)\n", after_a_turn("send eva hello"))
+      assert.equal("to eva: queued: the next link cannot keep up (id 18d2c)\n",
+        once("queued", { reason = "slow", why = "the next link cannot keep up" }))
+    end)
+
+    it("names the carrier", function()
+      assert.equal("to eva: carried by bob (id 18d2c)\n", once("carried", { by_name = "bob", carriers = 1 }))
+    end)
+
+    it("tells of the delivery alone when that comes at once", function()
+      node.next_message = { state = "pending" }
+      sh:feed("send eva hello")
+      node.sent[1].state = "delivered"
+      node:raise("state", node.sent[1])
+      helper.turn()
+      helper.turn(5000)
+      assert.same({ "to eva: delivered (id 18d2c)\n" }, out.said)
+    end)
+
+    it("leaves what comes later to a notice", function()
+      once("queued")
+      node.sent[1].state = "delivered"
+      node:raise("state", node.sent[1])
+      helper.turn()
+      assert.same({ "to eva: queued (id 18d2c)\n", "* message 18d2c to eva was delivered\n" }, out.said)
+    end)
+
+    it("waits two seconds at most for the disk", function()
+      node.next_message = { state = "pending" }
+      sh:feed("send eva hello")
+      helper.turn(1990)
+      assert.same({}, out.said)
+      helper.turn(10)
+      assert.same({ "to eva: not on the disk yet (id 18d2c)\n" }, out.said)
+    end)
+
+    it("fails when the disk failed", function()
+      assert.equal("to eva: lost: the disk is full (id 18d2c)\n",
+        once("lost", { reason = "no_space", why = "the disk is full" }))
+    end)
+
+    it("says how to write to somebody who is blocked", function()
+      node.refuses, node.refuses_code = "that peer is blocked", "unwanted"
+      assert.equal("eva is blocked; unblock eva first\n", after_a_turn("send eva hello"))
     end)
 
     it("fails when the message ended badly", function()
@@ -192,8 +247,8 @@ describe("the command", function()
     end)
 
     it("can be sent to oneself", function()
-      node.next_message = { state = "pending" }
-      assert.equal("to ana: pending (id 18d2c)\n", after_a_turn("send ana note"))
+      node.next_message = { state = "delivered" }
+      assert.equal("to ana: delivered (id 18d2c)\n", after_a_turn("send ana note"))
     end)
 
     it("suggests the nearest name", function()
@@ -208,6 +263,187 @@ describe("the command", function()
     it("passes on that several peers match", function()
       node.resolve = function() return nil, "several peers match; give more digits of the id", "ambiguous" end
       assert.equal("several peers match; give more digits of the id\n", answer("send bbbb hello"))
+    end)
+  end)
+
+  describe("queue", function()
+    it("says exactly this when nothing waits", function()
+      assert.equal("nothing waiting\n", answer("queue"))
+      assert.equal("nothing waiting\n", answer("queue eva"):sub(#"nothing waiting\n" + 1))
+    end)
+
+    it("shows all, or those for one peer", function()
+      node.mail = { helper.message(), helper.message { id = 0xb0b, to = bob, name = "bob" } }
+      local all = answer("queue")
+      assert.truthy(all:find("\n18d2c  eva", 1, true) and all:find("\nb0b ", 1, true))
+      out.said[1] = nil
+      local some = answer("queue bob")
+      assert.truthy(some:find("\nb0b ", 1, true))
+      assert.is_nil(some:find("18d2c", 1, true))
+    end)
+
+    it("does not know everybody", function()
+      assert.equal("no peer \"evo\" is known; did you mean eva?\n", answer("queue evo"))
+    end)
+  end)
+
+  describe("message", function()
+    it("shows one, by the id that send printed", function()
+      node.mail = { helper.message() }
+      assert.truthy(answer("message 18D2C"):find("^id +18d2c\nto +eva %(eeee3333%)\nstate +queued\n"))
+    end)
+
+    it("shows one that has ended", function()
+      node.mail = { helper.message { state = "refused", reason = "full", why = "a limit is reached" } }
+      assert.truthy(answer("message 18d2c"):find("state +refused: a limit is reached\n"))
+    end)
+
+    it("says where the ids are", function()
+      assert.equal("no message 18d2c was sent from here, or it is forgotten; 'queue' shows which\n  wait\n",
+        (answer("message 18d2c"):gsub(" \n", "\n")))
+      for _, wrong in ipairs { "eva", "-1", "0x1", "1.5", "18d2c18d2c18d2c18" } do
+        out.said[1] = nil
+        assert.equal(("\"%s\" is no message id; 'queue' shows which wait\n"):format(wrong), answer("message " .. wrong))
+      end
+    end)
+  end)
+
+  describe("cancel", function()
+    it("ends a message that waits", function()
+      node.mail = { helper.message() }
+      assert.equal("message 18d2c to eva is cancelled\n", answer("cancel 18d2c"))
+      assert.equal("cancelled", node.mail[1].state)
+    end)
+
+    it("says what can happen all the same", function()
+      node.mail = { helper.message { state = "carried", by_name = "bob", carriers = 1, tries = 1 },
+        helper.message { id = 7, state = "sent", tries = 1 }, helper.message { id = 8, state = "sent", carriers = 1 } }
+      for _, id in ipairs { "18d2c", "7", "8" } do sh:feed("cancel " .. id) end
+      assert.same({ "message 18d2c to eva is cancelled; bob holds a copy and may still deliver it\n",
+        "message 7 to eva is cancelled; it is on its way and may still arrive\n",
+        "message 8 to eva is cancelled; a carrier holds a copy and may still deliver it\n" }, out.said)
+    end)
+
+    it("cannot undo what has ended", function()
+      node.mail = { helper.message { state = "delivered" },
+        helper.message { id = 7, state = "expired", reason = "expired", why = "its time to live is over" } }
+      sh:feed("cancel 18d2c")
+      sh:feed("cancel 7")
+      assert.same({ "message 18d2c to eva was delivered already: it cannot be cancelled\n",
+        "message 7 to eva has ended already: expired\n" }, out.said)
+    end)
+
+    it("does not know every id", function()
+      assert.truthy(answer("cancel abc"):find("^no message abc was sent from here"))
+    end)
+
+    it("passes on what else is wrong", function()
+      node.mail = { helper.message() }
+      node.cancel = function() return nil, "this node is closing", "shutdown" end
+      assert.equal("this node is closing\n", answer("cancel 18d2c"))
+    end)
+  end)
+
+  describe("history", function()
+    before_each(function()
+      node.entries = { { ours = false, name = "eva", type = "text", encoding = "text", data = "hi", time = 0 } }
+    end)
+
+    it("shows the last twenty", function()
+      assert.truthy(answer("history"):find("^%[%d%d%d%d%-%d%d%-%d%d %d%d:%d%d:%d%d%] eva: hi\n$"))
+      assert.same({ nil, 20 }, node.asked)
+    end)
+
+    it("takes a peer, a number, or both", function()
+      sh:feed("history eva")
+      assert.same({ eva, 20 }, node.asked)
+      sh:feed("history 7")
+      assert.same({ nil, 7 }, node.asked)
+      sh:feed("history 10000")
+      assert.same({ nil, 10000 }, node.asked)
+      sh:feed("history bob 10000")
+      assert.same({ bob, 10000 }, node.asked)
+    end)
+
+    it("takes a number for a peer when there is one of that name", function()
+      node.known[2].name = "7"
+      sh:feed("history 7")
+      assert.same({ eva, 20 }, node.asked)
+    end)
+
+    it("refuses other numbers", function()
+      for _, wrong in ipairs { "eva 0", "eva x", "eva 10001", "eva -1", "eva 1.5" } do
+        out.said[1] = nil
+        assert.equal("N is a whole number from 1 to 10,000\n", answer("history " .. wrong))
+      end
+    end)
+
+    it("does not know everybody", function()
+      assert.equal("no peer \"evo\" is known; did you mean eva?\n", answer("history evo"))
+      out.said[1] = nil
+      assert.equal("no peer \"7\" is known; 'list' shows who is\n", answer("history 7 7"))
+    end)
+
+    it("passes on that the disk cannot be read", function()
+      node.refuses = "the database cannot be read now"
+      assert.equal("the database cannot be read now\n", answer("history"))
+    end)
+  end)
+
+  describe("alias", function()
+    it("gives a peer a name, lists it, and takes it away", function()
+      sh:feed("alias eva sis")
+      sh:feed("alias")
+      sh:feed("unalias sis")
+      sh:feed("alias")
+      assert.same({ "eva (eeee3333) is sis from now on\n", "ALIAS  ID        CALLS ITSELF\nsis    eeee3333  eva\n",
+        "sis is eva (eeee3333) again\n", "no aliases; this gives one: alias PEER NAME\n" }, out.said)
+    end)
+
+    it("needs both words", function()
+      assert.equal("usage: alias PEER NAME\n", answer("alias eva"))
+    end)
+
+    it("passes on why not", function()
+      node.refuses = "another peer, or this node, has that name"
+      assert.equal("another peer, or this node, has that name\n", answer("alias eva bob"))
+    end)
+
+    it("does not know everybody, nor aliases that nobody gave", function()
+      assert.equal("no peer \"kim\" is known; 'list' shows who is\n", answer("alias kim k"))
+      out.said[1] = nil
+      assert.equal("no peer \"kim\" is known; 'list' shows who is\n", answer("unalias kim"))
+      out.said[1] = nil
+      assert.equal("eva has no alias\n", answer("unalias eva"))
+    end)
+  end)
+
+  describe("block", function()
+    it("keeps a peer out until it is unblocked", function()
+      sh:feed("block eva")
+      assert.is_true(node.known[2].blocked)
+      sh:feed("unblock eva")
+      assert.is_false(node.known[2].blocked)
+      assert.same({ "eva is blocked: no link, and what comes from there is refused\n", "eva is no longer blocked\n" },
+        out.said)
+    end)
+
+    it("passes on why not", function()
+      node.refuses = "that is this node itself"
+      assert.equal("that is this node itself\n", answer("block ana"))
+    end)
+
+    it("says that nothing was blocked", function()
+      assert.equal("eva is not blocked\n", answer("unblock eva"))
+      out.said[1] = nil
+      assert.equal("ana is not blocked\n", answer("unblock ana"))
+    end)
+
+    it("does not know everybody", function()
+      sh:feed("block kim")
+      sh:feed("unblock kim")
+      local unknown = "no peer \"kim\" is known; 'list' shows who is\n"
+      assert.same({ unknown, unknown }, out.said)
     end)
   end)
 

@@ -63,7 +63,8 @@ function helper.id(start)
 end
 
 local function peer(t)
-  local entry = { address = "", up = true, linked = false, inbound = false, hops = 0 }
+  local entry = { address = "", up = true, linked = false, inbound = false, hops = 0, aliased = false, blocked = false,
+    claimed = t.name }
   for k, v in pairs(t) do entry[k] = v end
   return entry
 end
@@ -121,12 +122,55 @@ function fake:edges()
   return self.links
 end
 
-function fake:queue()
-  return self.mail
+function fake:queue(who)
+  local list = {}
+  for _, m in ipairs(self.mail) do
+    if not who or m.to == who then list[#list + 1] = m end
+  end
+  return list
+end
+
+function fake:message(id)
+  for _, m in ipairs(self.mail) do
+    if m.id == id then return m end
+  end
+  return nil, "there is no such thing", "not_found"
+end
+
+function fake:cancel(id)
+  local m = self:message(id)
+  if not m or self.has_ended[m.state] then return nil, "there is no such thing", "not_found" end
+  m.state, m.reason, m.why = "cancelled", "cancelled", "it was cancelled"
+  return true
+end
+
+function fake:history(who, n)
+  self.asked = { who, n }
+  if self.refuses then return nil, self.refuses, "store" end
+  return self.entries
+end
+
+function fake:alias(who, name)
+  if self.refuses then return nil, self.refuses, "in_use" end
+  local entry = self:peer(who)
+  entry.name, entry.aliased = name or entry.claimed, name ~= nil
+  return true
+end
+
+function fake:block(who)
+  if self.refuses then return nil, self.refuses, "self" end
+  self:peer(who).blocked = true
+  return true
+end
+
+function fake:unblock(who)
+  self:peer(who).blocked = false
+  return true
 end
 
 function fake:status()
-  local s = { discarded = self.discarded }
+  local s = { discarded = self.discarded, store_reason = false, store_why = false }
+  for k, v in pairs(self.figures or {}) do s[k] = v end
   return setmetatable(s, { __index = function() return 0 end })
 end
 
@@ -135,8 +179,8 @@ function fake:limits()
 end
 
 function fake:send(to, text)
-  if self.refuses then return nil, self.refuses, "full" end
-  local m = { id = 0x18d2c, to = to, name = self.name_of[to], state = "sent", text = text }
+  if self.refuses then return nil, self.refuses, self.refuses_code or "full" end
+  local m = helper.message { to = to, name = self.name_of[to], state = "sent", text = text }
   for k, v in pairs(self.next_message or {}) do m[k] = v end
   self.sent[#self.sent + 1] = m
   return m
@@ -173,15 +217,25 @@ function fake:quit(status)
   self.quit_status = status
 end
 
+--- A message of ours, to eva, that was accepted an hour ago.
+---@param fields? table
+function helper.message(fields)
+  local m = { id = 0x18d2c, to = helper.id("eeee3333"), name = "eva", state = "queued", tries = 0, carriers = 0,
+    bytes = 5, accepted = os.time() - 3600, time = os.time() - 60 }
+  for k, v in pairs(fields or {}) do m[k] = v end
+  return m
+end
+
 --- The node ana; `known` is a list of peers: name, start (of the id), and fields of an entry.
 ---@param known? table[]
 function helper.node(known)
   local events = require "moth.events"
   local node = setmetatable({
     id = helper.id("aaaa1111"), name = "ana", address = "127.0.0.1:6684", bus = events.new(), known = {}, paths = {},
-    addresses = {}, links = {}, mail = {}, discarded = {}, sent = {}, disconnected = {}, name_of = {}, synced = true,
-    quiet = true,
+    addresses = {}, links = {}, mail = {}, discarded = {}, sent = {}, disconnected = {}, synced = true, quiet = true,
+    entries = {}, has_ended = { delivered = true, expired = true, refused = true, cancelled = true, lost = true },
   }, fake)
+  node.name_of = { [node.id] = node.name }
   for i, p in ipairs(known or {}) do
     p.id = p.id or helper.id(p.start)
     node.known[i] = peer(p)

@@ -28,6 +28,11 @@ describe("a message", function()
     assert.equal("T bob: 1 byte", shown { data = "\255" })
   end)
 
+  it("says when it comes again, after a crash", function()
+    assert.equal("T bob (again): hello", shown { redelivered = true })
+    assert.equal("T bob (move, again): e4", shown { type = "move", data = "e4", redelivered = true })
+  end)
+
   it("indents further lines, so that none passes for another message", function()
     local data = "one\r\n[00:00:00] eva: two\n* three\n"
     assert.equal("T bob: one\n  [00:00:00] eva: two\n  * three", shown { data = data })
@@ -35,18 +40,19 @@ describe("a message", function()
 end)
 
 describe("notices", function()
-  local node, said, dialling, parting
+  local node, said, dialling, parting, sending
 
   before_each(function()
     helper.reset()
     node = helper.node { { name = "bob", start = "bbbb2222" }, { name = "eva", start = "eeee3333" } }
-    said, dialling, parting = {}, {}, {}
+    said, dialling, parting, sending = {}, {}, {}, {}
     local function say(text) said[#said + 1] = text end
     notices.watch(node, {
       say = say,
       chat = say,
       is_awaited = function(e) return dialling[e.address] end,
       is_parting = function(e) return parting[e.peer] end,
+      is_sending = function(id) return sending[id] end,
     })
   end)
 
@@ -144,15 +150,88 @@ describe("notices", function()
     assert.equal("* your clock is far off", said[2])
   end)
 
-  it("tells of messages that ended badly, and only of those", function()
-    local m = { id = 0x18d2c, name = "eva", state = "delivered" }
+  -- The message changes, as the node tells it, and a turn goes by.
+  local function change(m, state, fields)
+    m.state = state
+    for k, v in pairs(fields or {}) do m[k] = v end
     node:raise("state", m)
-    assert.same({}, said)
-    m.state, m.why = "refused", "a limit is reached"
-    node:raise("state", m)
-    m.state, m.why = "expired", nil
-    node:raise("state", m)
+    helper.turn()
+  end
+
+  it("tells of messages that ended badly", function()
+    local m = helper.message()
+    change(m, "refused", { why = "a limit is reached" })
+    m.why = nil
+    change(m, "expired")
+    change(m, "lost", { why = "the disk is full" })
+    change(m, "cancelled")
     assert.same({ "* message 18d2c to eva was refused: a limit is reached",
-      "* message 18d2c to eva has expired: expired" }, said)
+      "* message 18d2c to eva has expired: expired", "* message 18d2c to eva is lost: the disk is full" }, said)
+  end)
+
+  it("tells that a message which waited was carried and delivered, each once", function()
+    local m = helper.message()
+    change(m, "carried", { by_name = "bob", carriers = 1 })
+    change(m, "carried", { carriers = 2 })
+    change(m, "sent")
+    change(m, "carried")
+    change(m, "sent")
+    change(m, "delivered")
+    assert.same({ "* message 18d2c to eva is carried by bob", "* message 18d2c to eva was delivered" }, said)
+  end)
+
+  it("tells that a message of an earlier run was delivered", function()
+    change(helper.message(), "sent")
+    change(helper.message(), "delivered")
+    assert.same({ "* message 18d2c to eva was delivered" }, said)
+  end)
+
+  it("leaves a message that a command waits for to the command", function()
+    local m = helper.message()
+    sending[m.id] = true
+    for _, state in ipairs { "queued", "sent", "delivered", "refused" } do change(m, state) end
+    assert.same({}, said)
+  end)
+
+  it("does not tell that what went at once was delivered", function()
+    local m = helper.message()
+    sending[m.id] = true
+    change(m, "sent")
+    sending[m.id] = nil
+    change(m, "delivered")
+    assert.same({}, said)
+  end)
+
+  it("tells of it when the way was lost meanwhile, or when the command saw it wait", function()
+    local m, other = helper.message(), helper.message { id = 0x18d2d }
+    sending[m.id], sending[other.id] = true, true
+    change(m, "sent")
+    change(other, "queued")
+    sending = {}
+    change(m, "queued")
+    change(m, "sent")
+    change(m, "delivered")
+    helper.turn(1000)
+    change(other, "sent")
+    change(other, "delivered")
+    assert.same({ "* message 18d2c to eva was delivered", "* message 18d2d to eva was delivered" }, said)
+  end)
+
+  it("does not tell that a message to oneself was delivered", function()
+    change(helper.message { to = node.id, name = "ana" }, "delivered")
+    assert.same({}, said)
+  end)
+
+  it("counts a crowd of messages, a line a second", function()
+    for id = 1, 10 do node:raise("state", helper.message { id = id, state = "delivered" }) end
+    helper.turn()
+    for id = 11, 20 do node:raise("state", helper.message { id = id, state = "delivered" }) end
+    helper.turn(900)
+    for id = 21, 30 do node:raise("state", helper.message { id = id, state = "delivered" }) end
+    helper.turn(100)
+    helper.turn(1000)
+    change(helper.message(), "delivered")
+    assert.same({ "* 10 messages were delivered", "* 20 messages were delivered",
+      "* message 18d2c to eva was delivered" }, said)
   end)
 end)

@@ -66,10 +66,12 @@ describe("a shell on a pipe", function()
   end)
 
   it("runs lines one after the other, and asks for no more meanwhile", function()
+    node.next_message = { state = "pending" }
     sh:feed("send bob one")
     assert.is_true(out.held)
     sh:feed("id")
     assert.same({}, out.said)
+    node.sent[1].state = "sent"
     helper.turn()
     assert.equal(2, #out.said)
     assert.truthy(out.said[1]:find("^to bob: sent"))
@@ -117,9 +119,11 @@ describe("a shell on a pipe", function()
   end)
 
   it("finishes waiting lines before it leaves", function()
+    node.next_message = { state = "pending" }
     sh:feed("send bob one")
     sh:finish()
     assert.is_nil(node.quit_status)
+    node.sent[1].state = "sent"
     helper.turn()
     assert.equal(0, node.quit_status)
     assert.equal(1, #node.sent)
@@ -141,14 +145,38 @@ describe("a shell on a pipe", function()
     assert.equal(0, node.quit_status)
   end)
 
-  it("says which mail is lost", function()
-    node.mail = { { name = "eva" }, { name = "bob" }, { name = "eva" } }
+  local function mail(...)
+    local list = {}
+    for i, m in ipairs { ... } do list[i] = helper.message { name = m[1], state = m[2] } end
+    return list
+  end
+
+  it("says which mail waits for the next run", function()
+    node.mail = mail({ "eva", "queued" }, { "bob", "sent" }, { "eva", "carried" })
     sh:feed("quit")
-    assert.same({ "3 messages were not delivered and are lost: bob (1), eva (2)\n" }, out.said)
+    assert.same({ "3 messages wait here and go on when moth runs again: bob (1), eva (2)\n" }, out.said)
     sh, out = helper.shell(helper.node())
-    sh.node.mail = { { name = "eva" } }
+    sh.node.mail = mail { "eva", "queued" }
     sh:feed("quit")
-    assert.same({ "1 message was not delivered and is lost: eva (1)\n" }, out.said)
+    assert.same({ "1 message waits here and goes on when moth runs again: eva (1)\n" }, out.said)
+  end)
+
+  it("says which mail is lost: what was never promised, and nothing else", function()
+    node.mail = mail({ "eva", "pending" }, { "bob", "sent" }, { "eva", "pending" })
+    sh:feed("quit")
+    assert.same({ "2 messages could not be kept and are lost: eva (2)\n",
+      "1 message waits here and goes on when moth runs again: bob (1)\n" }, out.said)
+    sh, out = helper.shell(helper.node())
+    sh.node.mail = mail { "eva", "pending" }
+    sh:feed("quit")
+    assert.same({ "1 message could not be kept and is lost: eva (1)\n" }, out.said)
+  end)
+
+  it("says the same when it is interrupted", function()
+    node.mail = mail({ "eva", "queued" }, { "bob", "pending" })
+    sh:leave(0)
+    assert.same({ "1 message could not be kept and is lost: bob (1)\n",
+      "1 message waits here and goes on when moth runs again: eva (1)\n" }, out.said)
   end)
 
   it("keeps quiet about links while it leaves", function()
@@ -169,9 +197,10 @@ describe("a shell on a pipe", function()
   end)
 
   it("takes no more lines once it leaves, and asks for none", function()
-    node.quiet = false
+    node.quiet, node.next_message = false, { state = "pending" }
     sh:feed("send bob one")
     sh:feed("quit")
+    node.sent[1].state = "sent"
     helper.turn()
     assert.is_true(out.held)
     for _ = 1, 100 do sh:feed("id") end

@@ -32,6 +32,14 @@ kim   cccc4444     -  -         -  127.0.0.1:7003  away]], views.list(line()))
     assert.truthy(views.list(node):find("kim +cccc4444 +%- +%- +%- +away$"))
   end)
 
+  it("marks who is blocked and who has an alias", function()
+    local node = line()
+    node.known[1].blocked, node.known[2].aliased = true, true
+    local text = views.list(node)
+    assert.truthy(text:find("eva +eeee3333 .* 127.0.0.1:7002  alias\n"))
+    assert.truthy(text:find("kim +cccc4444 .* 127.0.0.1:7003  away, blocked$"))
+  end)
+
   it("tells what is being dialled", function()
     local node = helper.node()
     node.addresses = {
@@ -56,6 +64,120 @@ describe("names of 32 bytes", function()
     assert.truthy(views.list(node):find(row, 1, true))
     for line in views.routes(node):gmatch("[^\n]+") do assert.is_true(#line <= 80, line) end
     assert.truthy(views.routes(node):find(name, 1, true))
+  end)
+end)
+
+describe("the queue", function()
+  it("says what each message waits for, or who holds it", function()
+    local function aged(fields)
+      fields.accepted = os.time() - 3 * 3600 - 5
+      return helper.message(fields)
+    end
+    local text = views.queue {
+      aged { reason = "unreachable", why = "there is no route to that peer" },
+      aged { state = "sent", tries = 2 },
+      aged { state = "carried", by_name = "bob", carriers = 1, reason = "unreachable" },
+      aged { reason = "slow", why = "the next link cannot keep up" },
+    }
+    assert.equal([[
+ID     TO   STATE    WHY       AGE  TRIES
+18d2c  eva  queued   no route  3 h      0
+18d2c  eva  sent               3 h      2
+18d2c  eva  carried  by bob    3 h      0
+18d2c  eva  queued   slow      3 h      0]], text)
+  end)
+
+  it("has 80 columns, and only counts what is too much to read", function()
+    local mail = {}
+    for i = 1, 1100 do
+      mail[i] = helper.message { id = 0x18d2c4f0a1b00001, name = ("n"):rep(32), state = "carried", carriers = 2,
+        by_name = ("m"):rep(32), accepted = os.time() - 23 * 3600 - 59 * 60, tries = 12345 }
+    end
+    local text = views.queue(mail)
+    for line in text:gmatch("[^\n]+") do assert.is_true(#line <= 80, line) end
+    assert.equal(101, select(2, text:gsub("\n", "\n")))
+    assert.truthy(text:find("\nand 1,000 more$"))
+  end)
+
+  it("knows no negative age", function()
+    assert.truthy(views.queue { helper.message { accepted = os.time() + 1000 } }:find(" 0 s "))
+  end)
+end)
+
+describe("a message of ours", function()
+  it("shows all that is known of it", function()
+    local text = views.message(helper.message { id = 0x18d2c4f0a1b00001, state = "carried", by_name = "bob",
+      carriers = 2, tries = 1, bytes = 2048, accepted = 86400 * 365, time = 86400 * 365 + 61.5 })
+    assert.equal(([[
+id        18d2c4f0a1b00001
+to        eva (eeee3333)
+state     carried by bob and 1 more
+since     %s
+accepted  %s
+sent      1 time
+carriers  2
+size      2.0 KiB]]):format(os.date("%Y-%m-%d %H:%M:%S", 86400 * 365 + 61), os.date("%Y-%m-%d %H:%M:%S", 86400 * 365)),
+      text)
+  end)
+
+  it("stands as it does", function()
+    local function stands(fields) return views.standing(helper.message(fields)) end
+    assert.equal("queued", stands {})
+    assert.equal("queued: there is no route to eva now", stands { reason = "unreachable", why = "no route" })
+    assert.equal("expired: its retries are spent", stands { state = "expired", reason = "retries",
+      why = "its retries are spent" })
+    assert.equal("expired", stands { state = "expired", reason = "expired", why = "its time to live is over" })
+    assert.equal("carried by bob", stands { state = "carried", by_name = "bob", carriers = 1 })
+  end)
+end)
+
+describe("history", function()
+  local function shown(fields)
+    local entry = { ours = false, name = "eva", type = "text", encoding = "text", data = "hello", time = 86400.5 }
+    for k, v in pairs(fields) do entry[k] = v end
+    return (views.history({ entry }):gsub("^%[1970%-01%-0%d %d%d:%d%d:%d%d%] ", "T "))
+  end
+
+  it("tells the direction, and how our own stand", function()
+    assert.equal("T eva: hello", shown {})
+    assert.equal("T to eva (delivered): hello", shown { ours = true, state = "delivered" })
+    assert.equal("T to eva (queued): hello", shown { ours = true, state = "queued", reason = "unreachable", why = "x" })
+    assert.equal("T to eva (expired: its retries are spent): hello", shown { ours = true, state = "expired",
+      reason = "retries", why = "its retries are spent" })
+    assert.equal("T to eva (cancelled): hello", shown { ours = true, state = "cancelled", reason = "cancelled",
+      why = "it was cancelled" })
+  end)
+
+  it("names types and what was set aside", function()
+    assert.equal("T eva (move): e4", shown { type = "move", data = "e4" })
+    assert.equal("T eva (set aside): hello", shown { set_aside = true })
+    assert.equal("T to eva (move, sent): e4", shown { type = "move", data = "e4", ours = true, state = "sent" })
+  end)
+
+  it("indents further lines and counts bytes", function()
+    assert.equal("T eva: one\n  [00:00:00] bob: two", shown { data = "one\n[00:00:00] bob: two\n" })
+    assert.equal("T eva: 5 bytes", shown { encoding = "bytes" })
+  end)
+
+  it("says so when there is none", function()
+    assert.equal("no messages yet", views.history {})
+  end)
+
+  it("keeps the order", function()
+    local entry = { ours = false, name = "eva", type = "text", encoding = "text", data = "one", time = 0 }
+    local other = setmetatable({ data = "two" }, { __index = entry })
+    assert.truthy(views.history({ entry, other }):find("one\n.*two$"))
+  end)
+end)
+
+describe("aliases", function()
+  it("show what those peers call themselves", function()
+    local node = line()
+    assert.equal("no aliases; this gives one: alias PEER NAME", views.aliases(node))
+    node:alias("kim", "mum")
+    node:alias("bob", "best")
+    node.known[1].claimed = ""
+    assert.equal("ALIAS  ID        CALLS ITSELF\nbest   bbbb2222  bob\nmum    cccc4444  -", views.aliases(node))
   end)
 end)
 
@@ -93,6 +215,29 @@ describe("status", function()
     for l in text:gmatch("[^\n]+") do assert.is_true(#l <= 80, l) end
     assert.truthy(text:find("\nnothing discarded\n", 1, true))
     assert.truthy(text:find("\nlimit links: 512 links; further connections are closed, reason full", 1, true))
+  end)
+
+  it("says what waits, what is carried and how the store does", function()
+    local node = line()
+    node.figures = { carried = 2, carried_bytes = 2048, inbox = 1, inbox_bytes = 5, set_aside = 0, history_bytes = 1024,
+      commits = 12, commit_operations = 3000, writes_waiting = 7, deposits_made = 3, deposits_taken = 2,
+      handed_over = 1 }
+    local text = views.status(node)
+    assert.truthy(text:find("\ncarried       2 messages for others, 2.0 KiB\n", 1, true))
+    assert.truthy(text:find("\ndeposits      3 made, 2 taken, 1 handed over\n", 1, true))
+    assert.truthy(text:find("\ninbox         1 message not handled yet, 5 bytes\n", 1, true))
+    assert.truthy(text:find("\nhistory       1.0 KiB\n", 1, true))
+    assert.truthy(text:find("\nstore         12 commits of 3,000 operations, 7 waiting\n", 1, true))
+  end)
+
+  it("says what was set aside, and why nothing is promised", function()
+    local node = line()
+    node.figures = { set_aside = 2, store_reason = "no_space", store_why = "the disk is full" }
+    local text = views.status(node)
+    assert.truthy(text:find("0 bytes; 2 set aside ('history' shows)\n", 1, true))
+    assert.truthy(text:find("\nstore         nothing new is promised: the disk is full\n", 1, true))
+    node.figures = { store_reason = "store", store_why = "the database cannot be written now; nothing new" }
+    assert.truthy(views.status(node):find("nothing new is promised: it cannot be written now\n", 1, true))
   end)
 
   it("counts what was discarded by reason", function()

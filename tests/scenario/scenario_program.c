@@ -331,7 +331,7 @@ static void test_a_refused_connection_is_a_sentence_and_is_tried_again(void **st
     process_ask(ana, "list", "^bob ???????? 1 - ", 4 * PROCESS_SOON_MS);
 }
 
-static void test_mail_that_quit_loses_is_named(void **state)
+static void test_quit_names_the_mail_that_waits_for_the_next_start(void **state)
 {
     (void)state;
     struct process *bob = process_node("bob", NULL, NULL), *ana = process_node("ana", NULL, NULL);
@@ -341,7 +341,7 @@ static void test_mail_that_quit_loses_is_named(void **state)
     process_say(ana, "send bob one");
     process_say(ana, "send bob two");
     process_say(ana, "quit");
-    process_expect(ana, "2 messages were not delivered and are lost: bob (2)", PROCESS_SOON_MS);
+    process_expect(ana, "2 messages wait here and go on when moth runs again: bob (2)", PROCESS_SOON_MS);
     process_wait(ana, PROCESS_SOON_MS);
 }
 
@@ -410,7 +410,7 @@ int main(void)
         PROCESS_TEST(test_an_unknown_command_suggests_the_nearest),
         PROCESS_TEST(test_no_prompt_and_no_colour_in_a_pipe),
         PROCESS_TEST(test_a_refused_connection_is_a_sentence_and_is_tried_again),
-        PROCESS_TEST(test_mail_that_quit_loses_is_named),
+        PROCESS_TEST(test_quit_names_the_mail_that_waits_for_the_next_start),
         PROCESS_TEST(test_sigint_ends_it_cleanly),
         PROCESS_TEST(test_sigterm_ends_it_cleanly),
         PROCESS_TEST(test_a_signal_ends_it_with_0_also_after_failed_lines),

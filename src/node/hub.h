@@ -9,7 +9,7 @@
  *   sync      which adverts each neighbour still lacks; digests
  *   route     the way out: forwarding, sealing, notices, broadcasts
  *   send      what the user sends: checked, encoded
- *   mail      our messages: committed, sent, retried, ended
+ *   mail      our messages: sent, retried; mail_life: kept, committed, told, ended
  *   carry     carriers: asking them, being one
  *   inbox     what arrives: opened, checked, committed, told
  *   receipts  owed to senders, and taken from recipients
@@ -269,17 +269,25 @@ int route_on_message(struct session *s, struct span body);
 int route_on_broadcast(struct session *s, struct span body);
 int route_on_notice(struct session *s, struct slice body);
 
-/* mail.c */
+/* mail_life.c */
 int mail_load(struct moth_node *n);
-void mail_close(struct moth_node *n);
 int mail_keep(struct moth_node *n, struct outgoing *m); /* owned from here on, unless MOTH_ESTORE */
 void mail_set_state(struct moth_node *n, struct outgoing *m, enum moth_state state, int reason);
 void mail_write_state(struct moth_node *n, const struct outgoing *m);
-void mail_watch_expiry(struct moth_node *n, const struct outgoing *m);
-int mail_body(struct moth_node *n, struct outgoing *m); /* sees that the body is in memory */
-uint32_t mail_age_s(const struct moth_node *n, const struct outgoing *m);
+void mail_tell_states(struct moth_node *n);
+void mail_end(struct moth_node *n, struct outgoing *m, enum moth_state state, int reason);
+int mail_end_late(struct moth_node *n, const struct peer *from, uint64_t id); /* a receipt for what has ended here */
 void mail_drop(struct moth_node *n, struct outgoing *m); /* without a trace */
+int mail_body(struct moth_node *n, struct outgoing *m);  /* sees that the body is in memory */
+bool mail_memory_is_full(const struct moth_node *n);
+uint32_t mail_age_s(const struct moth_node *n, const struct outgoing *m);
+uint64_t mail_end_ms(const struct outgoing *m);          /* when it expires, by the store's clock */
+void mail_watch_expiry(struct moth_node *n, const struct outgoing *m);
+
+/* mail.c */
+void mail_close(struct moth_node *n);
 void mail_pump(struct moth_node *n, const struct moth_id *to);
+void mail_look_again(struct moth_node *n, struct box *b); /* in a while */
 void mail_route_changed(struct moth_node *n, const struct moth_id *to);
 void mail_drained(struct moth_node *n);
 void mail_hint(struct moth_node *n, uint64_t id); /* somebody on the way says it did not get through */

@@ -174,6 +174,7 @@ struct moth_sent { /* a message of ours */
     unsigned carriers;      /* how many hold a copy */
     struct moth_id by;      /* with CARRIED: the first of them */
     char by_name[MOTH_NAME_MAX + 1 + 9];
+    int refusal;            /* MOTH_OK, or why somebody would not carry it */
     size_t bytes;
 };
 int moth_message_get(const struct moth_node *node, uint64_t id, struct moth_sent *out); /* MOTH_ENOT_FOUND */

@@ -205,6 +205,11 @@ function views.queue(mail)
   return ("%s\nand %s more"):format(text, format.count(#mail - QUEUE_ROWS))
 end
 
+local function carriers(m)
+  local count = format.count(m.carriers)
+  return m.refusal and ("%s; one refused: %s"):format(count, m.refusal) or count
+end
+
 --- All about one message of ours.
 ---@return string
 function views.message(m)
@@ -215,7 +220,7 @@ function views.message(m)
     { "since", date(m.time) },
     { "accepted", date(m.accepted) },
     { "sent", format.plural(m.tries, "time") },
-    { "carriers", format.count(m.carriers) },
+    { "carriers", carriers(m) },
     { "size", format.bytes(m.bytes) },
   }
 end

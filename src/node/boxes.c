@@ -87,12 +87,18 @@ struct carrier *outgoing_add_carrier(struct outgoing *m, const struct moth_id *i
     return &m->carriers[m->carrier_count++];
 }
 
+static uint8_t *put_carrier(uint8_t *at, const struct carrier *c)
+{
+    at = put_uint(put_id(at, &c->id), c->custody, 1);
+    return put_uint(at, (uint64_t)-c->reason, 1);
+}
+
 size_t carriers_encode(const struct outgoing *m, uint8_t *out)
 {
     uint8_t *at = out;
     for (unsigned i = 0; i < m->carrier_count; i++)
         if (m->carriers[i].custody != CUSTODY_ASKED)
-            at = put_uint(put_id(at, &m->carriers[i].id), m->carriers[i].custody, 1);
+            at = put_carrier(at, &m->carriers[i]);
     return (size_t)(at - out);
 }
 
@@ -102,7 +108,10 @@ void carriers_decode(struct outgoing *m, struct slice bytes)
     struct moth_id id;
     while (reader_left(&r) >= CARRIER_BYTES) {
         read_id(&r, &id);
-        outgoing_add_carrier(m, &id, read_uint(&r, 1) == CUSTODY_TAKEN ? CUSTODY_TAKEN : CUSTODY_REFUSED, 0);
+        enum custody custody = read_uint(&r, 1) == CUSTODY_TAKEN ? CUSTODY_TAKEN : CUSTODY_REFUSED;
+        struct carrier *c = outgoing_add_carrier(m, &id, custody, 0);
+        int reason = -(int)read_uint(&r, 1);
+        if (c) c->reason = reason;
     }
 }
 

@@ -19,6 +19,7 @@ struct carrier { /* somebody who was asked to keep a copy */
     struct moth_id id;
     enum custody custody;
     uint64_t deposit; /* while asked: the message that asks */
+    int reason;       /* why they refused */
 };
 
 struct outgoing { /* a message of ours, from its acceptance to its end */
@@ -95,7 +96,7 @@ void boxes_remember_end(struct boxes *b, const struct outgoing *m);
 bool boxes_ended(const struct boxes *b, uint64_t id, struct moth_sent *out); /* without `name` */
 bool boxes_end_late(struct boxes *b, uint64_t id, uint64_t now_ms); /* expired becomes delivered */
 
-#define CARRIER_BYTES (MOTH_ID_BYTES + 1)
+#define CARRIER_BYTES (MOTH_ID_BYTES + 2)
 size_t carriers_encode(const struct outgoing *m, uint8_t *out); /* those who answered; CARRIER_BYTES each */
 void carriers_decode(struct outgoing *m, struct slice bytes);
 struct carrier *outgoing_carrier(struct outgoing *m, const struct moth_id *id); /* NULL: was not asked */

@@ -233,6 +233,7 @@ void carry_deposit_ended(struct moth_node *n, struct outgoing *deposit, int reas
     if (reason < 0) node_discard(n, reason);
     if (c && c->custody == CUSTODY_ASKED && c->deposit == deposit->id) {
         c->custody = reason == 0 ? CUSTODY_TAKEN : CUSTODY_REFUSED;
+        c->reason = reason;
         if (reason == 0 && m->committed && m->state < MOTH_CARRIED) mail_set_state(n, m, MOTH_CARRIED, 0);
         if (reason == 0) drop_spare_deposits(n, m);
         mail_write_state(n, m);

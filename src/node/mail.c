@@ -1,8 +1,9 @@
 /* mail.c -- how our messages travel: sent, retried, given to carriers, expired.
  *
  * Durable mail waits in the box of its recipient until their receipt; a window of it is in flight. What is in flight is
- * called back and sent again when the way to the recipient changes, and after a silence that doubles each time. Without
- * a way nothing counts as a retry, and carriers are asked (carry.c). A message is sent without waiting for its commit. */
+ * called back and sent again when the way to the recipient changes, and after a silence that doubles each time.
+ * Without a way nothing counts as a retry, and carriers are asked (carry.c). A message is sent without waiting for its
+ * commit. */
 #include "node/hub.h"
 
 #include "base/mem.h"

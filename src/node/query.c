@@ -91,6 +91,7 @@ const char *moth_state_name(enum moth_state state)
 static void fill_carrier(const struct moth_node *n, const struct outgoing *m, struct moth_sent *out)
 {
     for (unsigned i = m->carrier_count; i-- > 0;) {
+        if (m->carriers[i].reason < 0) out->refusal = m->carriers[i].reason;
         if (m->carriers[i].custody != CUSTODY_TAKEN) continue;
         const struct peer *p = peers_find(&n->peers, &m->carriers[i].id);
         out->by = m->carriers[i].id;

@@ -43,8 +43,8 @@ static int copy_row(sqlite3_stmt *from, sqlite3_stmt *to, unsigned columns)
     return (rc & 0xff) == SQLITE_CONSTRAINT ? 0 : db_error(rc); /* a row that cannot be is no row */
 }
 
-/* Reads as far as it can be read; failing to write is a failure, and so is a disk that cannot read just now: that ends a
- * start, not a table. `*whole`: to the end. */
+/* Reads as far as it can be read; failing to write is a failure, and so is a disk that cannot read just now: that ends
+ * a start, not a table. `*whole`: to the end. */
 static int copy_rows(sqlite3 *from, sqlite3_stmt *to, size_t table, bool backwards, bool *whole)
 {
     char sql[128];

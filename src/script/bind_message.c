@@ -36,7 +36,7 @@ int bind_push_message(lua_State *L, struct moth_node *node, const struct moth_se
 
 static void push_message_fields(lua_State *L, const struct message *m)
 {
-    lua_createtable(L, 0, 13);
+    lua_createtable(L, 0, 14);
     bind_set_integer(L, "id", m->last.id);
     bind_set_id(L, "to", &m->last.to);
     bind_set_string(L, "name", m->last.name);
@@ -45,6 +45,7 @@ static void push_message_fields(lua_State *L, const struct message *m)
     bind_set_integer(L, "bytes", m->last.bytes);
     bind_set_integer(L, "carriers", m->last.carriers);
     bind_set_reason(L, m->last.reason);
+    if (m->last.refusal < 0) bind_set_string(L, "refusal", moth_error_text(m->last.refusal));
     bind_set_time(L, "time", m->last.changed_ms);
     bind_set_time(L, "accepted", m->last.accepted_ms);
     if (m->last.state != MOTH_CARRIED) return;
@@ -52,8 +53,8 @@ static void push_message_fields(lua_State *L, const struct message *m)
     bind_set_string(L, "by_name", m->last.by_name);
 }
 
-/* m.id  m.to  m.name  m.state  m.reason  m.why  m.time  m.accepted  m.tries  m.bytes  m.carriers  m.by  m.by_name,
- * and the methods */
+/* m.id  m.to  m.name  m.state  m.reason  m.why  m.time  m.accepted  m.tries  m.bytes  m.carriers  m.by  m.by_name
+ * m.refusal, and the methods */
 static int l_message_index(lua_State *L)
 {
     struct message *m = luaL_checkudata(L, 1, MESSAGE);

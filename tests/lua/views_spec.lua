@@ -120,6 +120,11 @@ size      2.0 KiB]]):format(os.date("%Y-%m-%d %H:%M:%S", 86400 * 365 + 61), os.d
       text)
   end)
 
+  it("tells why somebody would not carry it", function()
+    local text = views.message(helper.message { refusal = "a limit is reached" })
+    assert.truthy(text:find("carriers  0; one refused: a limit is reached", 1, true))
+  end)
+
   it("stands as it does", function()
     local function stands(fields) return views.standing(helper.message(fields)) end
     assert.equal("queued", stands {})

@@ -265,7 +265,7 @@ static void test_a_thousand_messages_find_their_carrier_a_part_at_a_time(void **
  *         joe          */
 static void test_no_more_than_two_carry(void **state)
 {
-    struct kit *k = drawn(10, 5, "01 03 04 12 32 42", NULL);
+    struct kit *k = drawn(124, 5, "01 03 04 12 32 42", NULL);
     struct moth_id eva = *kit_id(k, EVA);
     uint64_t id;
     (void)state;
@@ -429,6 +429,9 @@ static void check_quota(uint64_t seed, enum moth_limit limit, uint64_t value)
     assert_int_equal(kit_state(k, ANA, first), MOTH_CARRIED);
     assert_true(kit_discarded(k, BOB, MOTH_EFULL) > 0);
     assert_int_equal(kit_discarded(k, ANA, MOTH_EFULL), 1); /* the reason reached the sender */
+    assert_int_equal(sent_of(k, second).refusal, MOTH_EFULL);
+    kit_restart(k, ANA);
+    assert_int_equal(sent_of(k, second).refusal, MOTH_EFULL);
     assert_int_equal(carried(k, BOB), 1);
     assert_null(boxes_box(&kit_node(k, ANA)->boxes, kit_id(k, BOB)));
     kit_start(k, EVA, NULL);
@@ -482,13 +485,14 @@ static void test_another_carrier_is_asked_when_one_refuses(void **state)
 {
     struct moth_config config = {.open = true};
     config.limits[MOTH_LIMIT_CARRIED_BYTES] = 1;
-    struct kit *k = drawn(24, 5, "01 03 04 12 32 42", &config);
+    struct kit *k = drawn(124, 5, "01 03 04 12 32 42", &config);
     struct moth_id eva = *kit_id(k, EVA);
     uint64_t id;
     (void)state;
     leaves(k, EVA);
     assert_int_equal(kit_send(k, ANA, &eva, "m1", &id), 0);
     lab_run(k->lab, 20 * SECOND);
+    assert_true(kit_discarded(k, BOB, MOTH_EFULL) > 0);
     assert_int_equal(carried(k, BOB), 0);
     assert_int_equal(carried(k, KIM), 1);
     assert_int_equal(carried(k, JOE), 1);

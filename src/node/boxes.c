@@ -31,6 +31,7 @@ void boxes_init(struct boxes *b, uint64_t seed)
 void boxes_fini(struct boxes *b)
 {
     while (b->first) boxes_remove(b, b->first->first);
+    while (b->unwritten) boxes_written(b, b->unwritten->id);
     id_map_fini(&b->box_of);
     id_map_fini(&b->message_of);
     id_map_fini(&b->carried_of);
@@ -272,13 +273,42 @@ static void leave_box(struct boxes *all, struct outgoing *m)
     if (!b->first) drop_box(all, b);
 }
 
-void boxes_remove(struct boxes *all, struct outgoing *m)
+static void take_out(struct boxes *all, struct outgoing *m)
 {
     struct moth_id key = id_key(m->id);
     leave_box(all, m);
     id_map_remove(&all->message_of, &key);
     m->to->mail--;
     count_out(all, m);
+}
+
+void boxes_remove(struct boxes *all, struct outgoing *m)
+{
+    take_out(all, m);
+    outgoing_free(m);
+}
+
+void boxes_retire(struct boxes *all, struct outgoing *m)
+{
+    take_out(all, m);
+    m->to->held++;
+    m->after = NULL;
+    m->before = all->last_unwritten;
+    if (m->before) m->before->after = m;
+    else all->unwritten = m;
+    all->last_unwritten = m;
+}
+
+void boxes_written(struct boxes *all, uint64_t id)
+{
+    struct outgoing *m = all->unwritten; /* nearly always the first */
+    while (m && m->id != id) m = m->after;
+    if (!m) return;
+    if (m->before) m->before->after = m->after;
+    else all->unwritten = m->after;
+    if (m->after) m->after->before = m->before;
+    else all->last_unwritten = m->before;
+    m->to->held--;
     outgoing_free(m);
 }
 

@@ -65,6 +65,7 @@ struct boxes {
     struct id_map box_of;     /* recipient to box */
     struct id_map message_of; /* message id, as a key, to outgoing */
     struct id_map carried_of; /* source and inner id, as a key, to hand-over */
+    struct outgoing *unwritten, *last_unwritten; /* owned: ended before their commit, for the history */
     struct ended *ended;      /* owned: a ring of the last ends */
     struct id_map ended_of;   /* message id, as a key, to its end */
     size_t ended_at;
@@ -90,6 +91,10 @@ struct box *boxes_box(const struct boxes *b, const struct moth_id *to); /* NULL:
 /* Recipients of all boxes, for who walks them while ends take some away; the array is the caller's to free. */
 struct moth_id *boxes_ids(const struct boxes *b, size_t *count);
 void boxes_remove(struct boxes *b, struct outgoing *m); /* frees it, and its box when it was the last */
+
+/* The same, but it is kept until boxes_written: the disk does not know it yet. */
+void boxes_retire(struct boxes *b, struct outgoing *m);
+void boxes_written(struct boxes *b, uint64_t id); /* unknown is fine */
 
 /* The last ends of what the user sent. */
 void boxes_remember_end(struct boxes *b, const struct outgoing *m);

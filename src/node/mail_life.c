@@ -76,7 +76,8 @@ static void on_committed(void *owner, const struct store_write *w)
 {
     struct moth_node *n = owner;
     struct outgoing *m = boxes_find(&n->boxes, (uint64_t)w->numbers[0]);
-    if (!m) return; /* it ended meanwhile */
+    if (!m) boxes_written(&n->boxes, (uint64_t)w->numbers[0]); /* it ended meanwhile */
+    if (!m) return;
     m->committed = true;
     if (m->kind == ENVELOPE_HANDOVER) n->counts.deposits_taken++;
     if (m->state == MOTH_PENDING) {
@@ -143,7 +144,8 @@ void mail_end(struct moth_node *n, struct outgoing *m, enum moth_state state, in
         boxes_remember_end(&n->boxes, m);
         n->store.sent_history += (int64_t)m->body_bytes;
     }
-    boxes_remove(&n->boxes, m);
+    if (m->light || m->committed) boxes_remove(&n->boxes, m);
+    else boxes_retire(&n->boxes, m);
 }
 
 int moth_cancel(struct moth_node *n, uint64_t id)

@@ -203,28 +203,33 @@ static int compare_newest(const void *a, const void *b)
     return p < q ? 1 : p > q ? -1 : 0;
 }
 
-/* Writes up to `capacity` to `out`; returns how many there are. */
-static size_t list_uncommitted(const struct box *b, const struct outgoing **out, size_t capacity)
+/* Messages that are in no database yet; `peer` NULL: to anybody. Writes up to `capacity` to `out`, returns how many
+ * there are. */
+static size_t list_uncommitted(const struct boxes *all, const struct moth_id *peer, const struct outgoing **out,
+                               size_t capacity)
 {
     size_t count = 0;
-    for (const struct outgoing *m = b->last; m && !m->committed; m = m->before) {
-        if (m->kind != ENVELOPE_DATA || m->light || !m->body) continue;
+    for (const struct outgoing *m = all->unwritten; m; m = m->after) {
+        if (peer && !id_equal(&m->to->id, peer)) continue;
         if (count < capacity) out[count] = m;
         count++;
     }
+    for (const struct box *b = all->first; b; b = b->after)
+        for (const struct outgoing *m = b->last; m && !m->committed; m = m->before) {
+            if (m->kind != ENVELOPE_DATA || m->light || (peer && !id_equal(&b->to->id, peer))) continue;
+            if (count < capacity) out[count] = m;
+            count++;
+        }
     return count;
 }
 
 /* What is not committed yet is newer than all that is. False: no more is asked for. */
 static bool give_uncommitted(struct history *h, const struct moth_id *peer)
 {
-    size_t count = 0, at = 0;
     bool more = true;
-    for (const struct box *b = h->node->boxes.first; b; b = b->after)
-        if (!peer || id_equal(&b->to->id, peer)) count += list_uncommitted(b, NULL, 0);
+    size_t count = list_uncommitted(&h->node->boxes, peer, NULL, 0);
     const struct outgoing **list = mem_array(count, sizeof *list);
-    for (const struct box *b = h->node->boxes.first; b; b = b->after)
-        if (!peer || id_equal(&b->to->id, peer)) at += list_uncommitted(b, list + at, count - at);
+    list_uncommitted(&h->node->boxes, peer, list, count);
     qsort(list, count, sizeof *list, compare_newest);
     for (size_t i = 0; more && i < count; i++) {
         struct stored_text t = text_of(list[i]);

@@ -866,6 +866,30 @@ static void test_history_shows_what_is_not_committed_yet(void **state)
     kit_free(k);
 }
 
+/* Its receipt was faster than our disk. */
+static void test_history_knows_what_was_delivered_before_its_commit(void **state)
+{
+    struct moth_config slow = slow_commits();
+    struct kit *k = pair_with(66, &slow, NULL);
+    struct moth_id bob = *kit_id(k, BOB);
+    (void)state;
+    assert_int_equal(kit_send(k, ANA, &bob, "first", NULL), 0);
+    lab_run(k->lab, 50 * MS);
+    assert_int_equal(kit_send(k, ANA, &bob, "second", NULL), 0);
+    assert_int_equal(kit_send(k, ANA, &bob, "third", NULL), 0);
+    lab_run(k->lab, 100 * MS);
+    for (int committed = 0; committed < 2; committed++) {
+        struct page page = history(k, ANA, &bob, 10);
+        assert_int_equal(kit_status(k, ANA).writes_waiting == 0, committed);
+        assert_int_equal(page.count, 3);
+        assert_string_equal(page.lines[0], "> third");
+        assert_string_equal(page.lines[1], "> second");
+        assert_int_equal(page.states[0], MOTH_DELIVERED);
+        lab_run(k->lab, 3 * SECOND);
+    }
+    kit_free(k);
+}
+
 /*   ana --- bob --- eva     both away from ana's view */
 static void test_history_with_everybody_is_the_newest_first_even_before_the_commits(void **state)
 {
@@ -1328,6 +1352,7 @@ int main(void)
         cmocka_unit_test(test_history_shows_both_directions_the_newest_first),
         cmocka_unit_test(test_history_shows_what_is_not_committed_yet),
         cmocka_unit_test(test_history_with_everybody_is_the_newest_first_even_before_the_commits),
+        cmocka_unit_test(test_history_knows_what_was_delivered_before_its_commit),
         cmocka_unit_test(test_ended_messages_can_be_asked_for_after_a_restart),
         cmocka_unit_test(test_known_peers_keys_names_and_addresses_outlive_a_restart),
         cmocka_unit_test(test_a_stranger_in_between_does_not_need_to_be_met_again),

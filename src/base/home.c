@@ -59,9 +59,15 @@ fail:
     return rc;
 }
 
-void home_close(struct home *h)
+void home_unlock(struct home *h)
 {
     if (h->lock_fd >= 0) close(h->lock_fd);
+    h->lock_fd = -1;
+}
+
+void home_close(struct home *h)
+{
+    home_unlock(h);
     free(h->path);
     *h = (struct home){.lock_fd = -1};
 }

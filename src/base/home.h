@@ -17,6 +17,7 @@ struct home {
  * MOTH_ENO_SPACE, MOTH_EIO. On error `h` needs no home_close. */
 int home_open(struct home *h, const char *path);
 void home_close(struct home *h);
+void home_unlock(struct home *h); /* others may open it; ours may still be used by who began before */
 
 /* `name` is a plain file name, here and below. MOTH_ENOT_FOUND: it, or the folder, is gone; MOTH_ENO_SPACE: nothing was
  * changed; MOTH_EPERMISSION, MOTH_EIO. A symlink is replaced, moved or refused, never followed. */

@@ -434,7 +434,7 @@ int moth_loop_close(struct moth_loop *loop)
     wait_while_held(loop);
     uv_close((uv_handle_t *)&loop->timer, NULL);
     if (is_held(loop)) {
-        home_close(&loop->home);
+        home_unlock(&loop->home); /* a group of writes may be under way yet */
         return MOTH_ETIMEOUT;
     }
     while (uv_loop_close(&loop->uv) == UV_EBUSY) uv_run(&loop->uv, UV_RUN_DEFAULT); /* an old stop ends a run early */

@@ -24,6 +24,7 @@
 #define SAVE_US 30000000u
 #define SAVED_AT_ONCE 256u
 #define PRUNED_AT_ONCE 1024
+#define FLOORS_MS (60 * INT64_C(86400000)) /* no message lives so long */
 
 /* --- as bytes --- */
 
@@ -167,24 +168,26 @@ static void on_pruned(void *owner, const struct store_write *w)
     struct moth_node *n = owner;
     n->store.peer_count -= w->result;
     n->book_pruning = false;
+    n->book_prune_above = w->result > 0 ? 0 : n->store.peer_count + PRUNED_AT_ONCE; /* in vain: not soon again */
 }
 
 /* Rows of people of whom nothing is kept, those not seen for longest first. */
 static void prune(struct moth_node *n)
 {
-    int64_t many = PRUNED_AT_ONCE;
+    int64_t numbers[] = {PRUNED_AT_ONCE, (int64_t)n->host->wall_ms(n->host->context) - FLOORS_MS};
     struct moth_id id;
     void *value;
     if (n->book_pruning || n->store.peer_count <= 2 * (int64_t)n->peers.max) return;
+    if (n->store.peer_count <= n->book_prune_above) return;
     for (size_t at = 0; id_map_next(&n->peers.by_id, &at, &id, &value);)
         ((struct peer *)value)->unsaved = true; /* its row may go: it is written again before it is used again */
-    struct store_write *w = store_write_new(STORE_PRUNE_PEERS, &many, 1, NULL, 0);
+    struct store_write *w = store_write_new(STORE_PRUNE_PEERS, numbers, 2, NULL, 0);
     w->done = on_pruned;
     n->book_pruning = true;
     store_write(&n->store, w);
 }
 
-/* A part of them a turn: the rest follows when that is written. */
+/* A part of them a turn; the next goes on where this one stopped. */
 uint64_t book_tick(struct moth_node *n, uint64_t now_us)
 {
     struct moth_id id;
@@ -194,12 +197,15 @@ uint64_t book_tick(struct moth_node *n, uint64_t now_us)
     n->book_us = UINT64_MAX;
     if (!store_may_promise(&n->store)) return n->book_us = now_us + SAVE_US;
     prune(n);
-    for (size_t at = 0; id_map_next(&n->peers.by_id, &at, &id, &value);) {
+    bool whole = n->book_at == 0;
+    while (id_map_next(&n->peers.by_id, &n->book_at, &id, &value)) {
         struct peer *p = value;
         if (!p->unsaved || !p->has_keys) continue;
-        if (++count > SAVED_AT_ONCE) return n->book_us = now_us + SAVE_US / 30;
         book_row(n, p);
+        if (++count == SAVED_AT_ONCE) return n->book_us = now_us + SAVE_NEW_US;
     }
+    n->book_at = 0;
+    if (!whole) n->book_us = now_us + SAVE_US; /* who was touched behind us meanwhile */
     return n->book_us;
 }
 

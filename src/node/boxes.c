@@ -334,7 +334,7 @@ static struct ended *find_ended(const struct boxes *all, uint64_t id)
 bool boxes_end_late(struct boxes *all, uint64_t id, uint64_t now_ms)
 {
     struct ended *e = find_ended(all, id);
-    if (!e || e->state != MOTH_EXPIRED) return false;
+    if (!e || (e->state != MOTH_EXPIRED && e->state != MOTH_LOST)) return false;
     e->state = MOTH_DELIVERED;
     e->reason = 0;
     e->changed_ms = now_ms;

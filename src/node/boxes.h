@@ -99,7 +99,7 @@ void boxes_written(struct boxes *b, uint64_t id); /* unknown is fine */
 /* The last ends of what the user sent. */
 void boxes_remember_end(struct boxes *b, const struct outgoing *m);
 bool boxes_ended(const struct boxes *b, uint64_t id, struct moth_sent *out); /* without `name` */
-bool boxes_end_late(struct boxes *b, uint64_t id, uint64_t now_ms); /* expired becomes delivered */
+bool boxes_end_late(struct boxes *b, uint64_t id, uint64_t now_ms); /* expired or lost becomes delivered */
 
 #define CARRIER_BYTES (MOTH_ID_BYTES + 2)
 size_t carriers_encode(const struct outgoing *m, uint8_t *out); /* those who answered; CARRIER_BYTES each */

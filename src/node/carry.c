@@ -21,7 +21,7 @@
 #define CANDIDATES_MAX 8u
 #define WAITING_MAX 256u  /* in the box of a carrier, before it is asked for more */
 #define ANSWER_MS 60000u  /* who has not answered for so long counts as no carrier */
-#define INTRODUCTIONS_PER_SECOND 20u
+#define INTRODUCTIONS_PER_SECOND 1u
 #define INTRODUCTIONS_BURST 200u
 #define PATIENT_SHARE 2u  /* boxes may hold this part of the address book for others */
 
@@ -121,7 +121,7 @@ static unsigned copies(const struct moth_node *n, const struct outgoing *m)
     return count;
 }
 
-static bool wants_carrier(struct moth_node *n, const struct outgoing *m)
+static bool wants_carrier(const struct moth_node *n, const struct outgoing *m)
 {
     return m->kind == ENVELOPE_DATA && m->carrier_count < CARRIERS_MAX && copies(n, m) < COPIES_MAX;
 }
@@ -132,32 +132,54 @@ static bool has_room(const struct moth_node *n, const struct peer *carrier)
     return !b || b->count < WAITING_MAX;
 }
 
-/* MOTH_EFULL: nobody was asked, for who could be has enough to do. */
+static bool may_ask(const struct moth_node *n, struct outgoing *m, const struct peer *carrier)
+{
+    return !outgoing_carrier(m, &carrier->id) && has_room(n, carrier);
+}
+
+/* Looked at before anything is read or sealed. */
+static bool anyone_may_be_asked(const struct moth_node *n, struct outgoing *m, const struct candidates *c)
+{
+    if (!wants_carrier(n, m)) return false;
+    for (unsigned i = 0; i < c->count; i++)
+        if (may_ask(n, m, c->list[i])) return true;
+    return false;
+}
+
+static int ask_all(struct moth_node *n, struct outgoing *m, const struct candidates *c, struct slice data,
+                   uint32_t ttl_s)
+{
+    for (unsigned i = 0; i < c->count && wants_carrier(n, m); i++) {
+        if (!may_ask(n, m, c->list[i])) continue;
+        struct outgoing *d = ask(n, c->list[i], m->id, data, ttl_s);
+        if (!d) return MOTH_ESTORE;
+        outgoing_add_carrier(m, &d->to->id, CUSTODY_ASKED, d->id);
+    }
+    return 0;
+}
+
+/* MOTH_ESTORE, MOTH_EUNREACHABLE: nobody can be asked for anything now. */
 static int ask_for(struct moth_node *n, struct outgoing *m, const struct candidates *c)
 {
     uint8_t *data = NULL;
     size_t bytes = 0;
     uint32_t age_s = mail_age_s(n, m);
     struct envelope head = {.kind = ENVELOPE_DATA, .flags = m->flags, .ttl_s = m->ttl_s, .id = m->id, .age_s = age_s};
-    if (age_s >= m->ttl_s) return 0;
-    unsigned asked = 0, busy = 0;
+    if (age_s >= m->ttl_s || !anyone_may_be_asked(n, m, c)) return 0;
     int rc = mail_body(n, m);
-    if (rc == 0) rc = seal_inside(n, m->to, &head, slice_of(m->body, m->body_bytes), &data, &bytes);
-    for (unsigned i = 0; rc == 0 && i < c->count && wants_carrier(n, m); i++) {
-        if (outgoing_carrier(m, &c->list[i]->id)) continue;
-        if (!has_room(n, c->list[i])) {
-            busy++;
-            continue;
-        }
-        struct outgoing *d = ask(n, c->list[i], m->id, slice_of(data, bytes), m->ttl_s - age_s);
-        if (!d) rc = MOTH_ESTORE;
-        if (!d) break;
-        outgoing_add_carrier(m, &d->to->id, CUSTODY_ASKED, d->id);
-        asked++;
-    }
-    free(data);
     if (rc == MOTH_EDAMAGED || rc == MOTH_ENOT_FOUND) return 0; /* its turn to be sent will tell */
-    return rc == 0 && asked == 0 && busy > 0 ? MOTH_EFULL : rc;
+    if (rc == 0) rc = seal_inside(n, m->to, &head, slice_of(m->body, m->body_bytes), &data, &bytes);
+    if (rc == 0) rc = ask_all(n, m, c, slice_of(data, bytes), m->ttl_s - age_s);
+    if (m->committed && mail_memory_is_full(n)) outgoing_drop_body(&n->boxes, m);
+    free(data);
+    return rc;
+}
+
+static bool anyone_has_room(const struct moth_node *n, const struct candidates *c)
+{
+    for (unsigned i = 0; i < c->count; i++)
+        if (has_room(n, c->list[i])) return true;
+    return false;
 }
 
 void carry_box(struct moth_node *n, struct box *b)
@@ -169,9 +191,9 @@ void carry_box(struct moth_node *n, struct box *b)
     b->deposit_again_us = now + ANSWER_MS * 1000u;
     struct candidates c = find_candidates(n, b->to);
     if (c.count == 0) return;
-    while (b->next_deposit) {
+    while (b->next_deposit && anyone_has_room(n, &c)) {
         struct outgoing *m = b->next_deposit;
-        if (wants_carrier(n, m) && ask_for(n, m, &c) < 0) break;
+        if (ask_for(n, m, &c) < 0) break;
         b->next_deposit = m->after;
     }
     for (unsigned i = 0; i < c.count; i++) mail_pump(n, &c.list[i]->id);
@@ -341,6 +363,17 @@ static int take_deposit(struct moth_node *n, struct peer *from, uint32_t age_s, 
     return rc;
 }
 
+/* What is wrong with what was sent, for good. Anything else is our own trouble: it is not answered, and comes again. */
+static bool is_refusal(int rc)
+{
+    static const int refusals[] = {MOTH_EMALFORMED, MOTH_EFORGED,  MOTH_EMISDIRECTED,  MOTH_EEXPIRED,  MOTH_ETOO_OLD,
+                                   MOTH_EUNWANTED,  MOTH_ETOO_BIG, MOTH_EARGUMENT,     MOTH_EHOP_LIMIT,
+                                   MOTH_EUNKNOWN_KIND, MOTH_EUNKNOWN_PEER};
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++)
+        if (refusals[i] == rc) return true;
+    return false;
+}
+
 /* Whatever is answered, even that it was here before, is answered after a commit. */
 static bool may_write(const struct moth_node *n)
 {
@@ -350,9 +383,8 @@ static bool may_write(const struct moth_node *n)
 int carry_take_deposit(struct moth_node *n, struct peer *from, const struct envelope *e, struct slice data)
 {
     int rc = may_write(n) ? take_deposit(n, from, e->age_s, data) : MOTH_ESTORE;
-    if (rc == MOTH_ESTORE || rc == MOTH_ESTALE) return rc;
     if (rc == 0 || rc == MOTH_EDUPLICATE) receipts_owe_after_commit(n, from, e->id, false);
-    else receipts_owe(n, from, e->id, rc, false);
+    else if (is_refusal(rc) || rc == MOTH_EFULL) receipts_owe(n, from, e->id, rc, false);
     return rc;
 }
 
@@ -400,8 +432,7 @@ static int take_handover(struct moth_node *n, uint32_t age_s, struct span data)
 int carry_take_handover(struct moth_node *n, struct peer *from, const struct envelope *e, struct span data)
 {
     int rc = may_write(n) ? take_handover(n, e->age_s, data) : MOTH_ESTORE;
-    if (rc == MOTH_ESTORE || rc == MOTH_ESTALE || rc == MOTH_EFULL || rc == MOTH_ESLOW) return rc; /* it comes again */
     if (rc == 0 || rc == MOTH_EDUPLICATE) receipts_owe_after_commit(n, from, e->id, false);
-    else receipts_owe(n, from, e->id, rc, false);
+    else if (is_refusal(rc)) receipts_owe(n, from, e->id, rc, false);
     return rc;
 }

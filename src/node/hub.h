@@ -169,6 +169,8 @@ struct moth_node {
     struct id_map arriving;                  /* those not committed yet */
     size_t arrived_count, arrived_bytes, set_aside;
     uint64_t book_us;                        /* when changed peers are to be saved */
+    size_t book_at;                          /* the slot where saving goes on */
+    int64_t book_prune_above;                /* rows: fewer are not worth another try */
     bool book_pruning;
     uint32_t ttl_s, retries;                 /* of messages that do not say */
     bool carry_due, carry_anew; /* deposits: there is room for more; all are to be looked at again */

@@ -139,6 +139,7 @@ static bool tell_first(struct moth_node *n)
         node_due(n, node_now_us(n) + READ_AGAIN_US);
         return false;
     }
+    if (rc == MOTH_EDAMAGED) store_doubt(&n->store);
     if (rc == 0) rc = envelope_body_decode(a->flags, slice_of(a->body, a->bytes), &body);
     if (rc == 0) inbox_deliver(n, &e, &body, a->again ? INBOX_AGAIN : 0);
     else node_discard(n, MOTH_EDAMAGED);
@@ -242,6 +243,7 @@ static int check_new(struct moth_node *n, struct peer *from, uint64_t id)
 {
     if (is_arriving(n, from, id)) return MOTH_EDUPLICATE; /* its commit brings the receipt */
     int rc = store_delivered(&n->store, from, id);
+    if (rc == MOTH_EDAMAGED) store_doubt(&n->store);
     /* Not to be left with carriers: whoever plays it back would have us write without end. */
     if (rc == MOTH_EDUPLICATE) receipts_owe(n, from, id, 0, false);
     return rc;
@@ -251,12 +253,12 @@ static int check_new(struct moth_node *n, struct peer *from, uint64_t id)
 int inbox_take(struct moth_node *n, struct peer *from, const struct envelope *e, const struct envelope_body *body,
                struct slice plain)
 {
-    int rc = 0;
+    int rc;
     if (e->age_s > e->ttl_s) return MOTH_EEXPIRED; /* its sender ends it too */
     if (e->id >> 63 != 0 || e->ttl_s > MOTH_TTL_MAX_S) return MOTH_EMALFORMED;
-    if (from->blocked) rc = MOTH_EUNWANTED;
-    else if (body->data.bytes > MOTH_DATA_MAX) rc = MOTH_ETOO_BIG;
-    else rc = check_new(n, from, e->id);
+    rc = check_new(n, from, e->id); /* first: what was taken before is not refused now */
+    if (rc == 0 && from->blocked) rc = MOTH_EUNWANTED;
+    if (rc == 0 && body->data.bytes > MOTH_DATA_MAX) rc = MOTH_ETOO_BIG;
     if (rc == 0) rc = check_room(n, from, plain.bytes);
     if (rc == 0) rc = keep(n, from, e, plain);
     if (rc == MOTH_EUNWANTED || rc == MOTH_ETOO_BIG || rc == MOTH_ETOO_OLD) receipts_owe(n, from, e->id, rc, true);

@@ -161,6 +161,7 @@ int mail_body(struct moth_node *n, struct outgoing *m)
     uint8_t *body;
     if (m->body) return 0;
     int rc = store_body(&n->store, m->id, m->body_bytes, &body);
+    if (rc == MOTH_EDAMAGED) store_doubt(&n->store);
     if (rc == 0) outgoing_set_body(&n->boxes, m, body);
     return rc;
 }
@@ -189,7 +190,7 @@ int mail_end_late(struct moth_node *n, const struct peer *from, uint64_t id)
     int rc = moth_message_get(n, id, &sent);
     if (rc < 0) return rc;
     if (!id_equal(&sent.to, &from->id)) return MOTH_EMISDIRECTED;
-    if (sent.state != MOTH_EXPIRED) return MOTH_EDUPLICATE;
+    if (sent.state != MOTH_EXPIRED && sent.state != MOTH_LOST) return MOTH_EDUPLICATE;
     int64_t numbers[] = {(int64_t)id, (int64_t)wall_ms(n)};
     store_write(&n->store, store_write_new(STORE_MESSAGE_LATE, numbers, 2, NULL, 0));
     boxes_end_late(&n->boxes, id, wall_ms(n));

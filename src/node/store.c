@@ -119,6 +119,11 @@ bool store_is_idle(const struct store *s)
     return !s->job && !s->first;
 }
 
+void store_doubt(struct store *s)
+{
+    s->doubt = true;
+}
+
 bool store_may_read(const struct store *s)
 {
     return !(s->job && s->job->reopen) && s->db->reader;
@@ -146,6 +151,10 @@ static void job_run(void *context)
     if (j->reopen) {
         db_close(j->db, NULL);
         j->rc = db_open(j->db, false, NULL);
+        if (j->rc == MOTH_ENO_SPACE && store_give_up_ballast(j->host) == 0) {
+            j->spent = true;
+            j->rc = db_open(j->db, false, NULL);
+        }
     }
     if (j->rc == 0) run_group(j);
     if (j->rc == 0 && j->want_ballast && !j->spent)
@@ -307,6 +316,11 @@ static uint64_t group_due(const struct store *s)
 uint64_t store_tick(struct store *s, uint64_t now)
 {
     if (s->job) return never;
+    if (s->doubt && s->reason == 0) {
+        set_condition(s, MOTH_EDAMAGED);
+        s->retry_us = now;
+    }
+    s->doubt = false;
     if (s->reason < 0) {
         if (now < s->retry_us) return s->retry_us;
     } else {

@@ -81,6 +81,7 @@ struct store {
     uint64_t inbox_history_max, sent_history_max, delivered_max, delivered_days;
     int64_t expired_day;     /* ids up to that day are gone */
     unsigned epoch;          /* counts how often floors may have risen */
+    bool doubt;              /* a read found damage: open anew and check */
     bool pruning, hurry;     /* hurry: the next group begins at once */
     unsigned recount;        /* a bit for each figure that is to be counted anew, see forget_old */
     uint64_t commits, operations;
@@ -122,6 +123,7 @@ struct store_write *store_write_new(enum store_kind kind, const int64_t *numbers
                                     const struct slice *blobs, unsigned blob_count);
 void store_write(struct store *s, struct store_write *w); /* owned from here on */
 bool store_is_idle(const struct store *s);
+void store_doubt(struct store *s); /* a read said MOTH_EDAMAGED: promises stop until it was checked */
 
 /* Starts a group if one is due. Returns when it wants to be called again. */
 uint64_t store_tick(struct store *s, uint64_t now_us);

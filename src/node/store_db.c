@@ -207,7 +207,9 @@ static int read_totals(struct store_db *db)
 static int read_counters(struct store_db *db)
 {
     int rc = read_totals(db);
-    if (rc == 0) rc = db_get(db->writer, "SELECT coalesce(max(peer), 0) FROM peers", &db->last_peer_row);
+    /* what was delivered may outlive its peer when a page is damaged: no newcomer gets that number */
+    if (rc == 0) rc = db_get(db->writer, "SELECT max((SELECT coalesce(max(peer), 0) FROM peers),"
+                                         " (SELECT coalesce(max(peer), 0) FROM delivered))", &db->last_peer_row);
     if (rc == 0) rc = db_get(db->writer, "SELECT coalesce(max(row), 0) FROM inbox", &db->last_inbox_row);
     if (rc == 0) rc = db_get(db->writer, "SELECT count(*) FROM peers", &db->peer_count);
     return rc;

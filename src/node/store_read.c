@@ -106,6 +106,7 @@ static int learn_delivered(const struct store *s, struct peer *p)
     int64_t floor = 0, top = 0;
     if (p->delivered_epoch == s->epoch) return 0;
     int rc = p->row > 0 ? 0 : store_peer_row(s, &p->id, &p->row); /* forgotten here, perhaps, but not there */
+    if (p->delivered_epoch == 0) p->unsaved = true; /* a prune may be on its way */
     if (rc == 0) rc = ask_number(s, QUERY_FLOOR, p->row, 0, &floor);
     if (rc == 0) rc = ask_number(s, QUERY_TOP, p->row, 0, &top);
     if (rc < 0 && rc != MOTH_ENOT_FOUND) return rc;

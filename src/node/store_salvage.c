@@ -39,8 +39,9 @@ static int copy_row(sqlite3_stmt *from, sqlite3_stmt *to, unsigned columns)
 {
     sqlite3_reset(to);
     for (unsigned i = 0; i < columns; i++) sqlite3_bind_value(to, (int)i + 1, sqlite3_column_value(from, (int)i));
-    int rc = sqlite3_step(to);
-    return (rc & 0xff) == SQLITE_CONSTRAINT ? 0 : db_error(rc); /* a row that cannot be is no row */
+    int rc = sqlite3_step(to), kind = rc & 0xff;
+    bool no_row = kind == SQLITE_CONSTRAINT || kind == SQLITE_MISMATCH || kind == SQLITE_TOOBIG;
+    return no_row ? 0 : db_error(rc);
 }
 
 /* Reads as far as it can be read; failing to write is a failure, and so is a disk that cannot read just now: that ends

@@ -23,9 +23,9 @@ static const char *const sql[STORE_KINDS][STATEMENTS_MAX] = {
     [STORE_MESSAGE_STATE] = {"UPDATE schedule_messages SET last_tried = ?2, retry_count = ?3, silences = ?8,"
                              " next_try = ?4,"
                              " state = ?5, reason = ?6, changed_ms = ?7, carriers = ?13 WHERE id = ?1"},
-    /* 1 id, 2 changed_ms: expired, and delivered all the same */
+    /* 1 id, 2 changed_ms: expired or lost, and delivered all the same */
     [STORE_MESSAGE_LATE] = {"UPDATE schedule_messages SET state = 4, reason = 0, changed_ms = ?2"
-                            " WHERE id = ?1 AND state = 5"},
+                            " WHERE id = ?1 AND state IN (5, 8)"},
     /* 1 id */
     [STORE_MESSAGE_DROP] = {"DELETE FROM offline_messages WHERE id = ?1"},
     /* 1 row, 2 peer, 3 id, 4 flags, 5 hops, 6 received_ms, 7 state, 8 starts, 9 bytes, 10 day; 13 body */
@@ -58,8 +58,10 @@ static const char *const sql[STORE_KINDS][STATEMENTS_MAX] = {
                               " WHERE peer = (SELECT peer FROM largest)",
                               "DELETE FROM delivered WHERE id <="
                               " (SELECT floor FROM peers WHERE peers.peer = delivered.peer) RETURNING 1"},
-    /* 1 how many of whom nothing is kept, those not seen for longest first; gives a 1 for each that went */
-    [STORE_PRUNE_PEERS] = {"DELETE FROM peers WHERE peer IN (SELECT peer FROM peers p WHERE kept = 0 AND floor = 0"
+    /* 1 how many of whom nothing is kept, those not seen for longest first, 2 a time before which floors do not matter
+     * any more; gives a 1 for each that went */
+    [STORE_PRUNE_PEERS] = {"DELETE FROM peers WHERE peer IN (SELECT peer FROM peers p WHERE kept = 0"
+                           " AND (floor = 0 OR seen_ms < ?2)"
                            " AND NOT EXISTS (SELECT 1 FROM delivered d WHERE d.peer = p.peer)"
                            " AND NOT EXISTS (SELECT 1 FROM inbox i WHERE i.peer = p.peer)"
                            " AND NOT EXISTS (SELECT 1 FROM offline_messages m WHERE m.peer = p.peer AND kind = 1)"

@@ -670,12 +670,25 @@ static void late_receipt_counts_once(void **state)
     assert_false(boxes_end_late(&w->boxes, 10, 100));
 }
 
-static void late_receipt_changes_no_other_end(void **state)
+/* Our copy could not be read any more, but a carrier's was. */
+static void late_receipt_finds_what_was_lost(void **state)
 {
-    static const enum moth_state ends[] = {MOTH_DELIVERED, MOTH_REFUSED, MOTH_CANCELLED, MOTH_LOST};
     struct world *w = *state;
     struct moth_sent sent;
-    for (unsigned i = 0; i < 4; i++) {
+    put(w, 1, 10, "x");
+    end(w, 10, MOTH_LOST, MOTH_EDAMAGED);
+    assert_true(boxes_end_late(&w->boxes, 10, 99));
+    assert_true(boxes_ended(&w->boxes, 10, &sent));
+    assert_int_equal(sent.state, MOTH_DELIVERED);
+    assert_int_equal(sent.reason, 0);
+}
+
+static void late_receipt_changes_no_other_end(void **state)
+{
+    static const enum moth_state ends[] = {MOTH_DELIVERED, MOTH_REFUSED, MOTH_CANCELLED};
+    struct world *w = *state;
+    struct moth_sent sent;
+    for (unsigned i = 0; i < 3; i++) {
         put(w, 1, 10 + i, "x");
         end(w, 10 + i, ends[i], MOTH_EREFUSED);
         assert_false(boxes_end_late(&w->boxes, 10 + i, 99));
@@ -730,6 +743,7 @@ int main(void)
         TEST(ends_are_remembered_in_a_ring),
         TEST(late_receipt_makes_expired_delivered),
         TEST(late_receipt_counts_once),
+        TEST(late_receipt_finds_what_was_lost),
         TEST(late_receipt_changes_no_other_end),
         TEST(late_receipt_for_an_unknown_message_counts_nothing),
     };

@@ -124,6 +124,7 @@ static void on_saved(void *owner, const struct store_write *w)
     memcpy(id.bytes, w->blobs[0].data, MOTH_ID_BYTES);
     struct peer *p = peers_find(&n->peers, &id);
     if (p) p->held--;
+    n->store.peer_count += w->result;
 }
 
 static void save(struct moth_node *n, struct peer *p)
@@ -148,7 +149,6 @@ int64_t book_row(struct moth_node *n, struct peer *p)
         int rc = store_peer_row(&n->store, &p->id, &p->row);
         if (rc < 0 && rc != MOTH_ENOT_FOUND) return 0;
         if (rc == MOTH_ENOT_FOUND) p->row = ++n->store.last_peer_row;
-        n->store.peer_count += rc == MOTH_ENOT_FOUND;
         p->unsaved = true;
     }
     if (p->unsaved) save(n, p);

@@ -8,11 +8,12 @@
 
 static const char *const sql[STORE_KINDS][STATEMENTS_MAX] = {
     [STORE_MARK] = {NULL},
-    /* 1 row, 2 kept, 3 seen_ms; 13 id, 14 about, 15 advert or NULL for the one that is there */
+    /* 1 row, 2 kept, 3 seen_ms; 13 id, 14 about, 15 advert or NULL for the one that is there; gives a 1 for a new
+     * row */
     [STORE_PEER] = {"INSERT INTO peers (peer, id, kept, seen_ms, floor, about, advert)"
-                    " VALUES (?1, ?13, ?2, ?3, 0, ?14, ?15)"
-                    " ON CONFLICT (peer) DO UPDATE SET kept = ?2, seen_ms = ?3, about = ?14,"
-                    " advert = coalesce(?15, advert) ON CONFLICT (id) DO NOTHING"},
+                    " VALUES (?1, ?13, ?2, ?3, 0, ?14, ?15) ON CONFLICT DO NOTHING RETURNING 1",
+                    "UPDATE peers SET kept = ?2, seen_ms = ?3, about = ?14, advert = coalesce(?15, advert)"
+                    " WHERE peer = ?1"},
     /* 1 id, 2 peer, 3 kind, 4 flags, 5 ttl_s, 6 retries, 7 accepted_ms, 8 sent_ms, 9 source, 10 inner_id,
      * 11 data_bytes, 12 bytes; 13 body */
     [STORE_MESSAGE] = {"INSERT OR IGNORE INTO offline_messages"

@@ -622,6 +622,7 @@ struct lie {
     uint32_t ttl_s, age_s;
     const char *text;
     bool flip_proof, flip_body, flip_head;
+    const struct identity *sealer; /* borrowed; NULL: ana seals, whoever `src` is */
 };
 
 /* What an honest ana would put in, for somebody she knows. */
@@ -642,14 +643,17 @@ static size_t make_inside(struct kit *k, const struct lie *lie, uint8_t *out)
     struct envelope_body body = {.encoding = ENCODING_TEXT, .type = slice_text("text"), .data = slice_text(lie->text)};
     uint8_t plain[256], *at = out;
     struct aead *key;
+    struct keys keys;
+    keys_init(&keys, n->host, lie->sealer ? lie->sealer : &n->identity, 1);
     if (!to || !to->has_keys) to = peers_find(&n->peers, kit_id(k, BOB)); /* whoever: it will not be opened */
-    assert_int_equal(keys_to(&n->keys, &to->id, to->x25519_key, head.epk, &key), 0);
+    assert_int_equal(keys_to(&keys, &to->id, to->x25519_key, head.epk, &key), 0);
     at = put_bytes(put_bytes(at, lie->proof.ed25519_public, 32), lie->proof.x25519_public, 32);
     at = put_bytes(at, lie->proof.proof, CRYPTO_SIGNATURE_BYTES);
     if (lie->flip_proof) out[70] ^= 1;
     size_t bytes = envelope_seal(&head, slice_of(plain, envelope_body_encode(0, &body, plain)), key, at);
     if (lie->flip_body) at[bytes - 1] ^= 1;
     if (lie->flip_head) at[7] = 0xff;
+    keys_fini(&keys);
     return 128 + bytes;
 }
 
@@ -904,6 +908,8 @@ static void test_invented_recipients_do_not_fill_the_address_book(void **state)
         lie.id = 1000 + i;
         say_lie(k, BOB, ENVELOPE_DEPOSIT, 0, &lie);
     }
+    assert_int_equal(kit_discarded(k, BOB, MOTH_EUNKNOWN_PEER), 40);
+    assert_int_equal(carried(k, BOB), 0);
     kit_start(k, KIM, NULL);
     lab_connect(k->lab, KIM, BOB);
     lab_run(k->lab, 10 * SECOND);
@@ -1079,6 +1085,41 @@ static void test_the_proof_introduces_a_sender_that_the_recipient_never_met(void
     kit_free(k);
 }
 
+/* ana hands over mail of people whom nobody knows, more of them than bob wants to meet at once: the rest is not
+ * answered, so an honest carrier would come again; and those whom he knows are not held up. */
+static void test_handovers_of_strangers_introduce_only_so_many_at_once(void **state)
+{
+    enum { burst = 200, strangers = 300, a_second = 20 };
+    struct moth_id eva;
+    struct kit *k = line(69, &eva);
+    uint8_t data[1024], seed[32] = {0x55}, plain[1024];
+    struct lie lie = truth(k, kit_id(k, BOB));
+    struct moth_node *n = kit_node(k, ANA);
+    struct peer *bob = peers_find(&n->peers, kit_id(k, BOB));
+    size_t known = kit_node(k, BOB)->peers.by_id.count;
+    uint64_t began_us = lab_now_us(k->lab);
+    (void)state;
+    for (uint64_t i = 0; i < strangers; i++) {
+        put_uint(seed + 1, i, 8);
+        identity_from_seed(&lie.proof, seed);
+        lie.src = lie.proof.id;
+        lie.sealer = &lie.proof;
+        struct envelope head = {.kind = ENVELOPE_HANDOVER, .ttl_s = 1000, .id = 5000 + i};
+        struct envelope_body body = {.type = slice_text("x"), .data = slice_of(data, make_inside(k, &lie, data))};
+        assert_int_equal(route_seal(n, bob, &head, slice_of(plain, envelope_body_encode(0, &body, plain))), 0);
+    }
+    lab_turn(k->lab, ANA);
+    lab_run(k->lab, 500 * MS);
+    size_t met = kit_node(k, BOB)->peers.by_id.count - known;
+    assert_in_range(met, burst, burst + a_second * (1 + (lab_now_us(k->lab) - began_us) / SECOND));
+    assert_int_equal(k->messages[BOB], met);
+    assert_int_equal(kit_discarded(k, BOB, MOTH_ESTORE), strangers - met);
+    lie = truth(k, kit_id(k, BOB));
+    say_lie(k, BOB, ENVELOPE_HANDOVER, 0, &lie);
+    assert_int_equal(k->messages[BOB], met + 1);
+    kit_free(k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1128,6 +1169,7 @@ int main(void)
         cmocka_unit_test(test_a_handover_counts_the_age_of_all_who_held_it),
         cmocka_unit_test(test_a_handover_that_comes_twice_is_shown_once),
         cmocka_unit_test(test_the_proof_introduces_a_sender_that_the_recipient_never_met),
+        cmocka_unit_test(test_handovers_of_strangers_introduce_only_so_many_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

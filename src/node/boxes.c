@@ -28,17 +28,6 @@ void boxes_init(struct boxes *b, uint64_t seed)
     id_map_init(&b->ended_of, seed);
 }
 
-void boxes_fini(struct boxes *b)
-{
-    while (b->first) boxes_remove(b, b->first->first);
-    while (b->unwritten) boxes_written(b, b->unwritten->id);
-    id_map_fini(&b->box_of);
-    id_map_fini(&b->message_of);
-    id_map_fini(&b->carried_of);
-    id_map_fini(&b->ended_of);
-    free(b->ended);
-}
-
 /* --- messages --- */
 
 struct outgoing *outgoing_new(uint64_t id, struct peer *to, uint8_t kind, struct slice body)
@@ -299,17 +288,35 @@ void boxes_retire(struct boxes *all, struct outgoing *m)
     all->last_unwritten = m;
 }
 
-void boxes_written(struct boxes *all, uint64_t id)
+static void forget_unwritten(struct boxes *all, struct outgoing *m)
 {
-    struct outgoing *m = all->unwritten; /* nearly always the first */
-    while (m && m->id != id) m = m->after;
-    if (!m) return;
     if (m->before) m->before->after = m->after;
     else all->unwritten = m->after;
     if (m->after) m->after->before = m->before;
     else all->last_unwritten = m->before;
     m->to->held--;
     outgoing_free(m);
+}
+
+void boxes_written(struct boxes *all, uint64_t id)
+{
+    struct outgoing *m = all->unwritten; /* nearly always the first */
+    while (m && m->id != id) m = m->after;
+    if (m) forget_unwritten(all, m);
+}
+
+void boxes_fini(struct boxes *b)
+{
+    while (b->first) boxes_remove(b, b->first->first);
+    for (struct outgoing *m = b->unwritten, *after; m; m = after) {
+        after = m->after;
+        outgoing_free(m);
+    }
+    id_map_fini(&b->box_of);
+    id_map_fini(&b->message_of);
+    id_map_fini(&b->carried_of);
+    id_map_fini(&b->ended_of);
+    free(b->ended);
 }
 
 /* --- ends --- */

@@ -142,7 +142,7 @@ int moth_send(struct moth_node *node, const struct moth_id *to, const struct mot
               const struct moth_send_options *options, uint64_t *id);
 
 /* Ends a message of ours that has not ended: CANCELLED. What is under way or carried may arrive all the same.
- * MOTH_ENOT_FOUND: no such message waits. */
+ * MOTH_ENOT_FOUND: no such message waits; MOTH_ESTORE: it could not be written, and would come back. */
 int moth_cancel(struct moth_node *node, uint64_t id);
 
 /* Sends once, light: no memory, no receipt. `to` NULL: to everyone (signed broadcast). MOTH_EUNREACHABLE, MOTH_ESLOW,
@@ -210,11 +210,12 @@ int moth_disconnect_address(struct moth_node *node, const char *address); /* sto
 int moth_resolve(const struct moth_node *node, const char *peer, struct moth_id *out);
 
 /* Names a peer for its owner: wins over every other name and never follows to a new key. `alias` NULL takes it away.
- * MOTH_EUNKNOWN_PEER, MOTH_EBAD_NAME; MOTH_EIN_USE: another peer has that alias, or it is our own name. */
+ * MOTH_EUNKNOWN_PEER, MOTH_EBAD_NAME; MOTH_EIN_USE: another peer has that alias, or it is our own name; MOTH_ESTORE:
+ * it would be forgotten. */
 int moth_alias(struct moth_node *node, const struct moth_id *peer, const char *alias);
 
 /* A blocked peer gets no link, and what it sends us is refused; it is still relayed for. MOTH_EUNKNOWN_PEER;
- * MOTH_ESELF. */
+ * MOTH_ESELF; MOTH_ESTORE: it would be forgotten. */
 int moth_block(struct moth_node *node, const struct moth_id *peer, bool block);
 
 struct moth_peer { /* somebody known */

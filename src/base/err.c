@@ -53,7 +53,7 @@ static const struct {
     [-MOTH_ENO_HOST] = {"no_host", "there is no host of that name"},
     [-MOTH_ENO_SPACE] = {"no_space", "the disk is full"},
     [-MOTH_ESTORE] = {"store", "the database cannot be written now; nothing new is promised until it can"},
-    [-MOTH_EUNWANTED] = {"unwanted", "that peer is blocked"},
+    [-MOTH_EUNWANTED] = {"unwanted", "one side has blocked the other"},
     [-MOTH_ENEWER] = {"newer", "the database was made by a newer moth; use that one, or another --home"},
     [-MOTH_EDAMAGED] = {"damaged", "the database is damaged"},
     [-MOTH_ESHUTDOWN] = {"shutdown", "this node is closing"},

@@ -215,6 +215,7 @@ int moth_alias(struct moth_node *n, const struct moth_id *id, const char *alias)
 {
     struct peer *p = peers_find(&n->peers, id);
     if (!p) return MOTH_EUNKNOWN_PEER;
+    if (!store_may_promise(&n->store)) return MOTH_ESTORE; /* it would be forgotten */
     if (alias && alias[0] == '\0') return MOTH_EBAD_NAME;
     if (p == n->self || (alias && strcmp(alias, n->name) == 0)) return MOTH_EIN_USE;
     int rc = peer_set_alias(&n->peers, p, alias);
@@ -223,14 +224,24 @@ int moth_alias(struct moth_node *n, const struct moth_id *id, const char *alias)
     return book_row(n, p) > 0 ? 0 : MOTH_ESTORE;
 }
 
+/* What the user wanted to be connected stays wanted: once unblocked, it is dialled again. */
+static void end_links(struct moth_node *n, const struct peer *p)
+{
+    for (struct link *l = n->links.first, *after; l; l = after) {
+        const struct session *s = session_of(l);
+        after = l->after;
+        if (s && s->peer == p && !l->closing) link_close(l, MOTH_EUNWANTED);
+    }
+}
+
 int moth_block(struct moth_node *n, const struct moth_id *id, bool block)
 {
     struct peer *p = peers_find(&n->peers, id);
     if (!p) return MOTH_EUNKNOWN_PEER;
     if (p == n->self) return MOTH_ESELF;
+    if (!store_may_promise(&n->store)) return MOTH_ESTORE;
     p->blocked = block;
     p->unsaved = true;
-    if (block) moth_disconnect(n, id);
-    else p->parted = false;
+    if (block) end_links(n, p);
     return book_row(n, p) > 0 ? 0 : MOTH_ESTORE;
 }

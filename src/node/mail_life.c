@@ -152,6 +152,7 @@ int moth_cancel(struct moth_node *n, uint64_t id)
 {
     struct outgoing *m = boxes_find(&n->boxes, id);
     if (!m || m->kind != ENVELOPE_DATA || m->light) return MOTH_ENOT_FOUND;
+    if (!store_may_promise(&n->store)) return MOTH_ESTORE;
     mail_end(n, m, MOTH_CANCELLED, MOTH_ECANCELLED);
     return 0;
 }

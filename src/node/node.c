@@ -55,7 +55,7 @@ void node_discard(struct moth_node *n, int reason)
 static enum moth_log_level level_of(int reason)
 {
     return reason == MOTH_EDUPLICATE || reason == MOTH_ESTALE || reason == MOTH_EREPLACED || reason == MOTH_ESHUTDOWN ||
-                   reason == MOTH_ECLOSED
+                   reason == MOTH_ECLOSED || reason == MOTH_EUNWANTED
                ? MOTH_LOG_DEBUG
                : MOTH_LOG_WARN;
 }
@@ -412,6 +412,9 @@ static void tell_report(struct moth_node *n)
     if (r->aside[0] != '\0')
         node_note(n, "the database was damaged: it is set aside as %s in the home folder; %lld peers and %lld messages "
                      "could be read and are kept", r->aside, (long long)r->peers, (long long)r->messages);
+    if (r->was_empty && n->reserve.was_used)
+        node_note(n, "there is no database in the home folder, though this node is not new: waiting mail, history, "
+                     "aliases and blocks that it may have held are lost");
     if (n->store.reason < 0) on_condition(n, n->store.reason);
     n->first_turn = false;
 }

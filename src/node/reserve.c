@@ -159,6 +159,7 @@ static int read_reserved(struct reserve *s)
     if (rc == MOTH_ENOT_FOUND) return 0;
     if (rc == MOTH_ETOO_BIG) return MOTH_EMALFORMED;
     if (rc == 0) rc = file_decode(slice_of(file, bytes), &s->id_ceiling, &s->seq_ceiling);
+    s->was_used = rc == 0;
     s->last_id = s->id_ceiling;
     s->last_seq = s->seq_ceiling;
     return rc;

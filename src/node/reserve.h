@@ -17,6 +17,7 @@ struct reserve {
     const struct moth_host *host; /* borrowed */
     uint64_t last_id, id_ceiling, last_seq, seq_ceiling;
     struct reservation *writing; /* NULL: none */
+    bool was_used;               /* the file was there: this node is not new */
     bool wanted;                 /* a ceiling came near in use: raise it */
     bool failing;                /* the last write of the file failed: said once, tried again with pauses */
     uint64_t retry_us;

@@ -367,6 +367,7 @@ int store_open(struct store *s, const struct store_setup *setup, struct store_re
         s->db = NULL;
         return rc;
     }
+    report->was_empty = s->db->was_empty;
     set_clock(s, &s->db->read);
     s->inbox_history = s->db->read.inbox_history;
     s->sent_history = s->db->read.sent_history;

@@ -98,6 +98,7 @@ struct store_setup {
 /* What happened to a database that was damaged; `aside` "" when it was not. */
 struct store_report {
     char aside[64]; /* the file's new name in the home folder */
+    bool was_empty; /* there was no database */
     int64_t peers, messages; /* how many of each could be read */
 };
 

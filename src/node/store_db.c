@@ -218,8 +218,11 @@ static int read_counters(struct store_db *db)
 static int open_writer(struct store_db *db)
 {
     int64_t clean = 1;
+    int64_t version = 0;
     int rc = db_connect(db->host, FILE_NAME, &db->writer);
     if (rc == 0) rc = check_version(db->writer);
+    if (rc == 0) rc = db_get(db->writer, "PRAGMA user_version", &version);
+    db->was_empty = version == 0;
     if (rc == 0 && db_get(db->writer, "SELECT clean FROM meta", &clean) < 0) clean = 1; /* new: checked right below */
     db->was_unclean = clean == 0;
     if (rc == 0 && clean == 0) rc = quick_check(db->writer);

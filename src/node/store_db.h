@@ -26,7 +26,7 @@ struct store_db {
     struct sqlite3_stmt *writes[STORE_KINDS][STATEMENTS_MAX], *totals, *queries[QUERY_COUNT];
     struct store_totals read; /* as they stood when it was opened */
     int64_t last_peer_row, last_inbox_row, peer_count;
-    bool was_unclean;
+    bool was_unclean, was_empty;
 };
 
 bool store_may_read(const struct store *s); /* false: a job has the connections */

@@ -1,24 +1,28 @@
 /* store_salvage.c -- what can still be read of a damaged database.
  *
- * Each table is read from its beginning to where it breaks, then from its end backwards. What refers to something that
- * is gone goes too: a message whose recipient nobody knows cannot be sent. */
+ * Each table is read from its beginning to where it breaks, then from its end backwards, and what lies between two
+ * breaks by the keys that an index or another table still knows. What refers to something that is gone goes too: a message whose recipient nobody knows cannot be sent. */
 #include "node/store_db.h"
 
 #include <sqlite3.h>
 #include <stdio.h>
 
+#define ROWS_PER_PAGE_MAX 512
+
 static const struct {
     const char *name, *order, *backwards;
     unsigned columns;
+    const char *keys; /* a query for all keys that does not read the table itself; NULL: there is none */
 } tables[] = {
-    {"meta", "only", "only DESC", 7},
-    {"peers", "peer", "peer DESC", 7},
-    {"offline_messages", "id", "id DESC", 13},
-    {"schedule_messages", "id", "id DESC", 10},
-    {"inbox", "row", "row DESC", 10},
-    {"delivered", "peer, id", "peer DESC, id DESC", 3},
-    {"script_data", "space, key", "space DESC, key DESC", 3},
-    {"script_jobs", "job", "job DESC", 4},
+    {"meta", "only", "only DESC", 7, NULL},
+    {"peers", "peer", "peer DESC", 7, "SELECT peer FROM peers INDEXED BY sqlite_autoindex_peers_1"},
+    {"offline_messages", "id", "id DESC", 13, "SELECT id FROM schedule_messages"},
+    {"schedule_messages", "id", "id DESC", 10,
+     "SELECT id FROM offline_messages INDEXED BY offline_messages_of WHERE kind = 1"},
+    {"inbox", "row", "row DESC", 10, "SELECT row FROM inbox INDEXED BY inbox_of"},
+    {"delivered", "peer, id", "peer DESC, id DESC", 3, NULL},
+    {"script_data", "space, key", "space DESC, key DESC", 3, NULL},
+    {"script_jobs", "job", "job DESC", 4, NULL},
 };
 
 static const char repairs[] =
@@ -34,6 +38,14 @@ static const char repairs[] =
     " inbox_history = (SELECT coalesce(sum(bytes), 0) FROM inbox WHERE state <> 0),"
     " sent_history = (SELECT coalesce(sum(bytes), 0) FROM offline_messages JOIN schedule_messages USING (id)"
     " WHERE state >= 4);";
+
+/* More rows than this cannot be: pages that point at each other would be read for ever. */
+static int64_t rows_max(sqlite3 *from)
+{
+    int64_t pages = 0;
+    db_get(from, "PRAGMA page_count", &pages);
+    return pages * ROWS_PER_PAGE_MAX;
+}
 
 static int copy_row(sqlite3_stmt *from, sqlite3_stmt *to, unsigned columns)
 {
@@ -55,11 +67,34 @@ static int copy_rows(sqlite3 *from, sqlite3_stmt *to, size_t table, bool backwar
              backwards ? tables[table].backwards : tables[table].order);
     read = sqlite3_prepare_v2(from, sql, -1, &rows, NULL);
     if (read == SQLITE_OK && (unsigned)sqlite3_column_count(rows) != tables[table].columns) read = SQLITE_CORRUPT;
-    while (read == SQLITE_OK && rc == 0 && sqlite3_step(rows) == SQLITE_ROW)
+    for (int64_t left = rows_max(from); read == SQLITE_OK && rc == 0 && left > 0; left--) {
+        if (sqlite3_step(rows) != SQLITE_ROW) break;
         rc = copy_row(rows, to, tables[table].columns);
+    }
     int end = sqlite3_finalize(rows);
     *whole = end == SQLITE_OK && read == SQLITE_OK;
     return rc == 0 && db_error(end) == MOTH_EIO ? MOTH_EIO : rc;
+}
+
+/* One row after the other, by key: those on broken pages are passed over. */
+static int copy_by_keys(sqlite3 *from, sqlite3_stmt *to, size_t table)
+{
+    char sql[128];
+    sqlite3_stmt *keys = NULL, *row = NULL;
+    int rc = 0;
+    snprintf(sql, sizeof sql, "SELECT * FROM %s WHERE %s = ?1", tables[table].name, tables[table].order);
+    bool may = sqlite3_prepare_v2(from, tables[table].keys, -1, &keys, NULL) == SQLITE_OK &&
+               sqlite3_prepare_v2(from, sql, -1, &row, NULL) == SQLITE_OK;
+    for (int64_t left = rows_max(from); may && rc == 0 && left > 0 && sqlite3_step(keys) == SQLITE_ROW; left--) {
+        sqlite3_reset(row);
+        sqlite3_bind_int64(row, 1, sqlite3_column_int64(keys, 0));
+        int found = sqlite3_step(row);
+        if (found == SQLITE_ROW) rc = copy_row(row, to, tables[table].columns);
+        else if (db_error(found) == MOTH_EIO) rc = MOTH_EIO;
+    }
+    sqlite3_finalize(keys);
+    sqlite3_finalize(row);
+    return rc;
 }
 
 static int copy_table(sqlite3 *from, sqlite3 *into, size_t table)
@@ -73,7 +108,9 @@ static int copy_table(sqlite3 *from, sqlite3 *into, size_t table)
     snprintf(sql + n, sizeof sql - (size_t)n, ")");
     if (sqlite3_prepare_v2(into, sql, -1, &to, NULL) != SQLITE_OK) return 0; /* a table of a later version */
     int rc = copy_rows(from, to, table, false, &whole);
-    if (rc == 0 && !whole) rc = copy_rows(from, to, table, true, &whole);
+    bool broken = rc == 0 && !whole;
+    if (broken) rc = copy_rows(from, to, table, true, &whole);
+    if (broken && rc == 0 && tables[table].keys) rc = copy_by_keys(from, to, table);
     sqlite3_finalize(to);
     return rc;
 }

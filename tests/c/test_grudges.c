@@ -634,6 +634,64 @@ static void test_looking_for_carriers_in_vain_reads_no_bodies(void **state)
     kit_free(k);
 }
 
+/* A word that is forgotten with the process is not given. */
+static void test_nothing_is_agreed_to_that_a_bad_disk_would_forget(void **state)
+{
+    struct kit *k = line(5, 2);
+    struct moth_id bob = *kit_id(k, BOB);
+    uint64_t id;
+    (void)state;
+    leaves(k, BOB);
+    assert_int_equal(kit_send(k, ANA, &bob, "m", &id), 0);
+    lab_run(k->lab, SECOND);
+    disk_fail_at(lab_disk(k->lab, ANA), disk_calls(lab_disk(k->lab, ANA)) + 1, true);
+    kit_send(k, ANA, &bob, "this one finds out", NULL);
+    lab_run(k->lab, SECOND);
+    assert_true(kit_status(k, ANA).store_reason < 0);
+    assert_int_equal(moth_alias(kit_node(k, ANA), &bob, "brother"), MOTH_ESTORE);
+    assert_int_equal(moth_block(kit_node(k, ANA), &bob, true), MOTH_ESTORE);
+    assert_int_equal(moth_cancel(kit_node(k, ANA), id), MOTH_ESTORE);
+    assert_int_equal(kit_state(k, ANA, id), MOTH_QUEUED);
+    disk_heal(lab_disk(k->lab, ANA));
+    lab_run(k->lab, 10 * SECOND);
+    assert_int_equal(moth_cancel(kit_node(k, ANA), id), 0);
+    assert_int_equal(moth_block(kit_node(k, ANA), &bob, true), 0);
+    kit_free(k);
+}
+
+static void test_a_database_that_is_gone_is_said(void **state)
+{
+    struct kit *k = line(6, 2);
+    (void)state;
+    assert_null(strstr(k->notes, "no database"));
+    leaves(k, ANA);
+    assert_int_equal(disk_move(lab_disk(k->lab, ANA), "machine-0/moth.db", NULL), 0);
+    disk_move(lab_disk(k->lab, ANA), "machine-0/moth.db-wal", NULL);
+    kit_start(k, ANA, NULL);
+    lab_run(k->lab, SECOND);
+    assert_non_null(strstr(k->notes, "0: there is no database in the home folder"));
+    kit_free(k);
+}
+
+/*   ana --- bob     what ana wanted to be linked is linked again when bob is let in again */
+static void test_who_is_unblocked_is_dialled_again(void **state)
+{
+    struct kit *k = kit_new(7, 2);
+    (void)state;
+    kit_start(k, ANA, NULL);
+    kit_start(k, BOB, NULL);
+    kit_link(k, ANA, BOB);
+    lab_run(k->lab, 2 * SECOND);
+    assert_int_equal(moth_block(kit_node(k, ANA), kit_id(k, BOB), true), 0);
+    lab_turn(k->lab, ANA);
+    lab_run(k->lab, 60 * SECOND);
+    assert_false(kit_linked(k, ANA, BOB));
+    assert_int_equal(moth_block(kit_node(k, ANA), kit_id(k, BOB), false), 0);
+    lab_run(k->lab, 60 * SECOND);
+    assert_true(kit_linked(k, ANA, BOB));
+    kit_free(k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -654,6 +712,9 @@ int main(void)
         cmocka_unit_test(test_a_recipient_with_a_damaged_database_refuses_nothing_for_good),
         cmocka_unit_test(test_a_book_that_cannot_be_pruned_comes_to_rest),
         cmocka_unit_test(test_looking_for_carriers_in_vain_reads_no_bodies),
+        cmocka_unit_test(test_nothing_is_agreed_to_that_a_bad_disk_would_forget),
+        cmocka_unit_test(test_a_database_that_is_gone_is_said),
+        cmocka_unit_test(test_who_is_unblocked_is_dialled_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -618,6 +618,36 @@ static bool keeps_most_without(struct kit *k, unsigned page)
     return k->report.aside[0] != '\0';
 }
 
+/* Two pages of each table of messages, far apart: what lies between them is found by key. */
+static void what_lies_between_two_damaged_pages_is_kept(void **state)
+{
+    static const char *const broken[] = {"offline_messages", "inbox"};
+    struct kit *k = *state;
+    fill(k);
+    for (unsigned t = 0; t < 2; t++) {
+        char sql[160];
+        unsigned pages[2];
+        snprintf(sql, sizeof sql, "SELECT count(*) FROM dbstat WHERE name = '%s' AND pagetype = 'leaf'", broken[t]);
+        if (sqlite3_exec(k->store.db->writer, sql, NULL, NULL, NULL) != SQLITE_OK) {
+            print_message("this SQLite cannot tell which page belongs to which table\n");
+            skip();
+        }
+        int64_t leaves = kit_ask(k, sql);
+        assert_true(leaves >= 4);
+        for (unsigned i = 0; i < 2; i++) {
+            snprintf(sql, sizeof sql, "SELECT pageno FROM dbstat WHERE name = '%s' AND pagetype = 'leaf' ORDER BY path"
+                     " LIMIT 1 OFFSET %d", broken[t], i == 0 ? 1 : (int)leaves - 2);
+            pages[i] = (unsigned)kit_ask(k, sql);
+        }
+        settle_and_kill(k);
+        for (unsigned i = 0; i < 2; i++) damage_page(k, pages[i]);
+        assert_int_equal(kit_try_open(k), 0);
+        assert_set_aside(k);
+        assert_in_range(kit_count(k, broken[t]), MANY - 60, MANY);
+    }
+    kit_check_integrity(k);
+}
+
 /* Root pages hold the way to all others: they are another test's. */
 static void one_damaged_page_costs_what_stood_on_it_and_no_more(void **state)
 {
@@ -868,6 +898,7 @@ int main(void)
         FOLDER(read_only_database_does_not_open),
         TEST(damaged_database_is_set_aside_and_the_rest_is_kept),
         TEST(one_damaged_page_costs_what_stood_on_it_and_no_more),
+        TEST(what_lies_between_two_damaged_pages_is_kept),
         TEST(every_damaged_root_page_is_survived),
         TEST(clean_end_is_not_checked_and_an_unclean_one_is),
         TEST(unclean_end_without_damage_opens_as_it_was),

@@ -1,7 +1,8 @@
 /* store_salvage.c -- what can still be read of a damaged database.
  *
  * Each table is read from its beginning to where it breaks, then from its end backwards, and what lies between two
- * breaks by the keys that an index or another table still knows. What refers to something that is gone goes too: a message whose recipient nobody knows cannot be sent. */
+ * breaks by the keys that an index or another table still knows. What refers to something that is gone goes too: a
+ * message whose recipient nobody knows cannot be sent. */
 #include "node/store_db.h"
 
 #include <sqlite3.h>

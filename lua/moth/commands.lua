@@ -46,6 +46,15 @@ local function resolve(node, peer)
   return id
 end
 
+-- A command on a peer: `run` gets the node, the peer's id and the words as they were given, the peer first.
+local function on_peer(run)
+  return function(shell, peer, ...)
+    local id, unknown = resolve(shell.node, peer)
+    if not id then return nil, unknown end
+    return run(shell.node, id, peer, ...)
+  end
+end
+
 -- "::1", "7001" is [::1]:7001.
 local function join_address(host, port)
   if not port then return host end
@@ -175,53 +184,42 @@ local function history(shell, peer, count)
   return entries and views.history(entries), why
 end
 
-local function alias(shell, peer, name)
-  local node = shell.node
-  if not peer then return views.aliases(node) end
-  if not name then return nil, "usage: alias PEER NAME" end
-  local id, unknown = resolve(node, peer)
-  if not id then return nil, unknown end
+local set_alias = on_peer(function(node, id, _, name)
   local before = views.name_and_id(node, id)
   local ok, why = node:alias(id, name)
   return ok and ("%s is %s from now on"):format(before, name), why
+end)
+
+local function alias(shell, peer, name)
+  if not peer then return views.aliases(shell.node) end
+  if not name then return nil, "usage: alias PEER NAME" end
+  return set_alias(shell, peer, name)
 end
 
-local function unalias(shell, peer)
-  local node = shell.node
-  local id, unknown = resolve(node, peer)
-  if not id then return nil, unknown end
+local unalias = on_peer(function(node, id)
   local entry, before = node:peer(id), views.name(node, id)
   if not (entry and entry.aliased) then return nil, before .. " has no alias" end
   local ok, why = node:alias(id, nil)
   return ok and ("%s is %s again"):format(before, views.name_and_id(node, id)), why
-end
+end)
 
-local function block(shell, peer)
-  local node = shell.node
-  local id, unknown = resolve(node, peer)
-  if not id then return nil, unknown end
+local block = on_peer(function(node, id)
   local ok, why = node:block(id)
   return ok and ("%s is blocked: no link, and what comes from there is refused"):format(views.name(node, id)), why
-end
+end)
 
-local function unblock(shell, peer)
-  local node = shell.node
-  local id, unknown = resolve(node, peer)
-  if not id then return nil, unknown end
+local unblock = on_peer(function(node, id)
   local entry, name = node:peer(id), views.name(node, id)
   if not (entry and entry.blocked) then return nil, name .. " is not blocked" end
   local ok, why = node:unblock(id)
   return ok and name .. " is no longer blocked", why
-end
+end)
 
-local function trace(shell, peer)
-  local node = shell.node
-  local id, unknown = resolve(node, peer)
-  if not id then return nil, unknown end
+local trace = on_peer(function(node, id)
   local ids, why, code = node:path(id)
   if ids then return views.trace(node, ids) end
   return nil, code == "unreachable" and ("there is no route to %s now"):format(views.name(node, id)) or why
-end
+end)
 
 local function graph(shell, kind)
   if kind ~= "dot" then return nil, "usage: graph dot" end

@@ -3,6 +3,7 @@
  * A line is a pair of sockets with a lane each way; a lane is a bounded run of pieces, each with the moment before
  * which it may not go on. poll only waits: after it every lane tries what the order allows, for nothing here blocks.
  * A socket that is neither read nor written is left out of poll, which would report its end over and over. */
+#include "loopback.h"
 #include "proxy.h"
 
 #include "patience.h"
@@ -135,15 +136,6 @@ static void serve_all(struct line_man *m)
 {
     for (size_t i = m->count; i-- > 0;)
         if (m->order.cut || !serve(m, m->lines[i])) end_line(m, i);
-}
-
-static struct sockaddr_in loopback(unsigned port)
-{
-    return (struct sockaddr_in){
-        .sin_family = AF_INET,
-        .sin_port = htons((uint16_t)port),
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-    };
 }
 
 /* The connection may still be under way: until it stands, reading and writing wait like on any idle one. */

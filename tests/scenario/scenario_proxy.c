@@ -1,6 +1,7 @@
 /* scenario_proxy.c -- the bad line itself: a test that trusts it must know that it breaks what it says it breaks.
  *
  *   front --- proxy --- behind      both ends are bare sockets of this program */
+#include "loopback.h"
 #include "patience.h"
 #include "process.h"
 #include "proxy.h"
@@ -24,15 +25,6 @@ struct ends {
 };
 
 static struct ends ends = {-1, -1, -1, {0}};
-
-static struct sockaddr_in loopback(unsigned port)
-{
-    return (struct sockaddr_in){
-        .sin_family = AF_INET,
-        .sin_port = htons((uint16_t)port),
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-    };
-}
 
 static unsigned listen_behind(void)
 {

@@ -1,4 +1,5 @@
 /* stranger.c -- the bare sockets of stranger.h. */
+#include "loopback.h"
 #include "stranger.h"
 
 #include "patience.h"
@@ -16,15 +17,6 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static struct sockaddr_in loopback(unsigned port)
-{
-    return (struct sockaddr_in){
-        .sin_family = AF_INET,
-        .sin_port = htons((uint16_t)port),
-        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-    };
-}
 
 static int dial(unsigned port)
 {

@@ -4,8 +4,6 @@
  * moved aside with its log. Ids that are 64 bits wide elsewhere stay below 2^63 here. */
 #include "node/store_db.h"
 
-#include "base/log.h"
-
 #include <inttypes.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -18,7 +16,6 @@
 #define APPLICATION "0x6d6f7468" /* "moth" */
 #define BUSY_MS 1000
 #define PATH_BYTES 4200
-#define DAY_MS 86400000
 
 /* Each step makes the next version. One that has been released is never changed: a new one follows. */
 static const char *const migrations[] = {
@@ -125,8 +122,7 @@ int db_connect(const struct moth_host *host, const char *name, struct sqlite3 **
     if (n < 0 || (size_t)n >= sizeof path) return MOTH_EIO;
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     int rc = db_error(sqlite3_open_v2(path, out, flags, host->vfs));
-    /* first: a log cannot be read there without it */
-    if (rc == 0 && host->vfs) rc = db_run(*out, imagined);
+    if (rc == 0 && host->vfs) rc = db_run(*out, imagined); /* first: without it no log can be read there */
     if (rc == 0) rc = harden(*out);
     if (rc == 0) rc = db_run(*out, "PRAGMA journal_mode = WAL;");
     if (rc == 0) return 0;
@@ -158,11 +154,12 @@ int db_schema(sqlite3 *c, int64_t version)
 }
 
 /* An empty file is new; else it must be one of ours. */
-static int check_version(sqlite3 *c)
+static int check_version(sqlite3 *c, bool *empty)
 {
     int64_t application = 0, version = 0, tables = 0;
     int rc = db_get(c, "PRAGMA application_id", &application);
     if (rc == 0) rc = db_get(c, "PRAGMA user_version", &version);
+    *empty = version == 0;
     if (rc == 0) rc = db_get(c, "SELECT count(*) FROM sqlite_schema", &tables);
     if (rc < 0 || tables == 0) return rc;
     if (application != strtol(APPLICATION, NULL, 16) || version < 1) return MOTH_EDAMAGED;
@@ -218,11 +215,8 @@ static int read_counters(struct store_db *db)
 static int open_writer(struct store_db *db)
 {
     int64_t clean = 1;
-    int64_t version = 0;
     int rc = db_connect(db->host, FILE_NAME, &db->writer);
-    if (rc == 0) rc = check_version(db->writer);
-    if (rc == 0) rc = db_get(db->writer, "PRAGMA user_version", &version);
-    db->was_empty = version == 0;
+    if (rc == 0) rc = check_version(db->writer, &db->was_empty);
     if (rc == 0 && db_get(db->writer, "SELECT clean FROM meta", &clean) < 0) clean = 1; /* new: checked right below */
     db->was_unclean = clean == 0;
     if (rc == 0 && clean == 0) rc = quick_check(db->writer);

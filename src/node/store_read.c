@@ -74,7 +74,7 @@ static int ask_body(const struct store *s, enum store_query query, int64_t key, 
     int rc = answer(sqlite3_step(q));
     struct slice body = rc == 0 ? column_slice(q, 0) : slice_of(NULL, 0);
     if (rc == 0 && body.bytes != bytes) rc = MOTH_EDAMAGED;
-    if (rc == 0) *out = put_bytes(mem_new(bytes), body.data, bytes) - bytes;
+    if (rc == 0) *out = mem_copy(body.data, bytes);
     sqlite3_reset(q);
     return rc;
 }

@@ -33,6 +33,14 @@ static inline uint8_t *put_id(uint8_t *at, const struct moth_id *id)
     return put_bytes(at, id->bytes, MOTH_ID_BYTES);
 }
 
+/* A key for what an id and a number name together. Others give the same one: compare in full what is found by it. */
+static inline struct moth_id id_with(const struct moth_id *id, uint64_t number)
+{
+    struct moth_id key = *id;
+    put_uint(key.bytes + 8, get_uint(id->bytes + 8, 8) ^ number, 8);
+    return key;
+}
+
 /* The first 8 hex digits and a zero: how people see an id. */
 #define ID_SHORT_BYTES 9
 void id_format_short(const struct moth_id *id, char out[ID_SHORT_BYTES]);

@@ -31,9 +31,14 @@ void *mem_resize(void *old, size_t count, size_t bytes)
     return checked(realloc(old, wanted > 0 ? wanted : 1));
 }
 
+void *mem_copy(const void *data, size_t bytes)
+{
+    void *copy = mem_new(bytes);
+    return bytes > 0 ? memcpy(copy, data, bytes) : copy;
+}
+
 char *mem_text(const char *text)
 {
     if (!text) return NULL;
-    size_t bytes = strlen(text) + 1;
-    return memcpy(mem_new(bytes), text, bytes);
+    return mem_copy(text, strlen(text) + 1);
 }

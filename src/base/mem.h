@@ -9,6 +9,7 @@
 void *mem_new(size_t bytes);                            /* zeroed; free with free() */
 void *mem_array(size_t count, size_t bytes);            /* zeroed; aborts when count * bytes overflows */
 void *mem_resize(void *old, size_t count, size_t bytes);/* like realloc, new room is not zeroed */
+void *mem_copy(const void *data, size_t bytes);         /* `data` may be NULL when there are no bytes */
 char *mem_text(const char *text);                       /* a copy; NULL stays NULL */
 
 #endif

@@ -132,7 +132,7 @@ static void save(struct moth_node *n, struct peer *p)
     uint8_t about[ABOUT_MAX];
     const struct origin *o = topology_find(n, &p->id);
     int64_t kept = p->blocked || p->alias[0] != '\0';
-    int64_t numbers[] = {p->row, kept, (int64_t)n->host->wall_ms(n->host->context)};
+    int64_t numbers[] = {p->row, kept, (int64_t)node_wall_ms(n)};
     struct slice blobs[] = {slice_of(p->id.bytes, MOTH_ID_BYTES), slice_of(about, about_encode(p, about)),
                             o ? slice_of(o->bytes, o->size) : slice_of(NULL, 0)};
     struct store_write *w = store_write_new(STORE_PEER, numbers, 3, blobs, 3);
@@ -174,7 +174,7 @@ static void on_pruned(void *owner, const struct store_write *w)
 /* Rows of people of whom nothing is kept, those not seen for longest first. */
 static void prune(struct moth_node *n)
 {
-    int64_t numbers[] = {PRUNED_AT_ONCE, (int64_t)n->host->wall_ms(n->host->context) - FLOORS_MS};
+    int64_t numbers[] = {PRUNED_AT_ONCE, (int64_t)node_wall_ms(n) - FLOORS_MS};
     struct moth_id id;
     void *value;
     if (n->book_pruning || n->store.peer_count <= 2 * (int64_t)n->peers.max) return;

@@ -37,7 +37,7 @@ struct outgoing *outgoing_new(uint64_t id, struct peer *to, uint8_t kind, struct
     m->to = to;
     m->kind = kind;
     m->body_bytes = body.bytes;
-    if (body.data) m->body = put_bytes(mem_new(body.bytes), body.data, body.bytes) - body.bytes;
+    if (body.data) m->body = mem_copy(body.data, body.bytes);
     return m;
 }
 
@@ -59,6 +59,13 @@ void outgoing_set_body(struct boxes *b, struct outgoing *m, uint8_t *body)
 {
     m->body = body;
     b->memory_bytes += m->body_bytes;
+}
+
+unsigned outgoing_holders(const struct outgoing *m)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < m->carrier_count; i++) count += m->carriers[i].custody == CUSTODY_TAKEN;
+    return count;
 }
 
 struct carrier *outgoing_carrier(struct outgoing *m, const struct moth_id *id)
@@ -111,13 +118,6 @@ static struct moth_id id_key(uint64_t id)
 {
     struct moth_id key = {{0}};
     put_uint(key.bytes, id, 8);
-    return key;
-}
-
-static struct moth_id carried_key(const struct moth_id *source, uint64_t inner_id)
-{
-    struct moth_id key = *source;
-    put_uint(key.bytes + 8, get_uint(source->bytes + 8, 8) ^ inner_id, 8); /* compared in full when found */
     return key;
 }
 
@@ -177,7 +177,7 @@ static void count_in(struct boxes *all, struct outgoing *m)
         all->mail_bytes += m->body_bytes;
     }
     if (m->kind != ENVELOPE_HANDOVER) return;
-    key = carried_key(&m->source->id, m->inner_id);
+    key = id_with(&m->source->id, m->inner_id);
     id_map_put(&all->carried_of, &key, m);
     m->source->held++;
     m->source->carried_bytes += m->body_bytes;
@@ -195,7 +195,7 @@ static void count_out(struct boxes *all, const struct outgoing *m)
         all->mail_bytes -= m->body_bytes;
     }
     if (m->kind != ENVELOPE_HANDOVER) return;
-    key = carried_key(&m->source->id, m->inner_id);
+    key = id_with(&m->source->id, m->inner_id);
     if (id_map_find(&all->carried_of, &key) == m) id_map_remove(&all->carried_of, &key);
     m->source->held--;
     m->source->carried_bytes -= m->body_bytes;
@@ -221,7 +221,7 @@ struct outgoing *boxes_find(const struct boxes *all, uint64_t id)
 
 struct outgoing *boxes_find_carried(const struct boxes *all, const struct moth_id *source, uint64_t inner_id)
 {
-    struct moth_id key = carried_key(source, inner_id);
+    struct moth_id key = id_with(source, inner_id);
     struct outgoing *m = id_map_find(&all->carried_of, &key);
     return m && m->inner_id == inner_id && id_equal(&m->source->id, source) ? m : NULL;
 }

@@ -104,6 +104,7 @@ bool boxes_end_late(struct boxes *b, uint64_t id, uint64_t now_ms); /* expired o
 #define CARRIER_BYTES (MOTH_ID_BYTES + 2)
 size_t carriers_encode(const struct outgoing *m, uint8_t *out); /* those who answered; CARRIER_BYTES each */
 void carriers_decode(struct outgoing *m, struct slice bytes);
+unsigned outgoing_holders(const struct outgoing *m); /* how many hold a copy */
 struct carrier *outgoing_carrier(struct outgoing *m, const struct moth_id *id); /* NULL: was not asked */
 struct carrier *outgoing_add_carrier(struct outgoing *m, const struct moth_id *id, enum custody custody,
                                      uint64_t deposit); /* NULL: too many were asked */

@@ -71,22 +71,13 @@ static int seal_inside(struct moth_node *n, const struct peer *to, struct envelo
     return 0;
 }
 
-/* A message of ours, of a kind that the node makes itself. */
+/* A message of ours, of a kind that the node makes itself. NULL: there is no id for it now. */
 static struct outgoing *make(struct moth_node *n, struct peer *to, uint8_t kind, const char *type, struct slice data,
                              uint32_t ttl_s)
 {
     uint64_t id;
-    struct envelope_body body = {.sent_ms = n->host->wall_ms(n->host->context), .type = slice_text(type), .data = data};
-    if (reserve_next_id(&n->reserve, &id) < 0) return NULL;
-    uint8_t *plain = mem_new(ENVELOPE_BODY_OVERHEAD_MAX + data.bytes);
-    size_t bytes = envelope_body_encode(0, &body, plain);
-    struct outgoing *m = outgoing_new(id, to, kind, slice_of(plain, bytes));
-    free(plain);
-    m->ttl_s = ttl_s;
-    m->accepted_ms = store_clock_ms(&n->store);
-    m->sent_ms = m->changed_ms = body.sent_ms;
-    m->data_bytes = data.bytes;
-    return m;
+    struct envelope_body body = {.sent_ms = node_wall_ms(n), .type = slice_text(type), .data = data};
+    return reserve_next_id(&n->reserve, &id) < 0 ? NULL : mail_new(n, to, kind, id, &body, ttl_s);
 }
 
 /* Asks one carrier. Returns the deposit; NULL: not now. */
@@ -113,11 +104,9 @@ static bool may_answer(const struct moth_node *n, const struct carrier *c)
 
 static unsigned copies(const struct moth_node *n, const struct outgoing *m)
 {
-    unsigned count = 0;
-    for (unsigned i = 0; i < m->carrier_count; i++) {
-        const struct carrier *c = &m->carriers[i];
-        count += c->custody == CUSTODY_TAKEN || (c->custody == CUSTODY_ASKED && may_answer(n, c));
-    }
+    unsigned count = outgoing_holders(m);
+    for (unsigned i = 0; i < m->carrier_count; i++)
+        count += m->carriers[i].custody == CUSTODY_ASKED && may_answer(n, &m->carriers[i]);
     return count;
 }
 
@@ -235,15 +224,14 @@ bool carry_receipts(struct moth_node *n, struct peer *to, struct slice plain, ui
 
 /* --- how deposits end --- */
 
-/* Enough hold a copy: who was asked and could not be reached is asked no more. */
-static void drop_spare_deposits(struct moth_node *n, struct outgoing *m)
+/* Who was asked and has not answered is asked no more. */
+static void drop_asked(struct moth_node *n, struct outgoing *m)
 {
-    unsigned taken = 0;
-    for (unsigned i = 0; i < m->carrier_count; i++) taken += m->carriers[i].custody == CUSTODY_TAKEN;
-    for (unsigned i = 0; taken >= COPIES_MAX && i < m->carrier_count; i++) {
+    for (unsigned i = 0; i < m->carrier_count; i++) {
         struct carrier *c = &m->carriers[i];
-        struct outgoing *d = c->custody == CUSTODY_ASKED ? boxes_find(&n->boxes, c->deposit) : NULL;
-        if (c->custody == CUSTODY_ASKED) c->custody = CUSTODY_REFUSED;
+        if (c->custody != CUSTODY_ASKED) continue;
+        struct outgoing *d = boxes_find(&n->boxes, c->deposit);
+        c->custody = CUSTODY_REFUSED;
         if (d) mail_drop(n, d);
     }
 }
@@ -257,7 +245,7 @@ void carry_deposit_ended(struct moth_node *n, struct outgoing *deposit, int reas
         c->custody = reason == 0 ? CUSTODY_TAKEN : CUSTODY_REFUSED;
         c->reason = reason;
         if (reason == 0 && m->committed && m->state < MOTH_CARRIED) mail_set_state(n, m, MOTH_CARRIED, 0);
-        if (reason == 0) drop_spare_deposits(n, m);
+        if (reason == 0 && outgoing_holders(m) >= COPIES_MAX) drop_asked(n, m);
         mail_write_state(n, m);
         n->carry_anew |= reason < 0; /* somebody else may be asked */
     }
@@ -268,12 +256,8 @@ void carry_deposit_ended(struct moth_node *n, struct outgoing *deposit, int reas
 
 void carry_drop_deposits(struct moth_node *n, struct outgoing *m)
 {
-    for (unsigned i = 0; i < m->carrier_count; i++) {
-        struct carrier *c = &m->carriers[i];
-        struct outgoing *d = c->custody == CUSTODY_ASKED ? boxes_find(&n->boxes, c->deposit) : NULL;
-        c->custody = CUSTODY_REFUSED;
-        if (d) mail_drop(n, d);
-    }
+    drop_asked(n, m);
+    for (unsigned i = 0; i < m->carrier_count; i++) m->carriers[i].custody = CUSTODY_REFUSED;
 }
 
 /* --- what is inside --- */
@@ -330,7 +314,7 @@ static int check_room(const struct moth_node *n, const struct peer *from, size_t
 static int keep_handover(struct moth_node *n, struct peer *from, struct peer *to, const struct inside *in,
                          struct slice data)
 {
-    uint8_t *copy = put_bytes(mem_new(data.bytes), data.data, data.bytes) - data.bytes;
+    uint8_t *copy = mem_copy(data.data, data.bytes);
     put_uint(copy + PROOF_BYTES + AGE_AT, in->e.age_s, 4);
     struct outgoing *m = make(n, to, ENVELOPE_HANDOVER, handover_type, slice_of(copy, data.bytes),
                               in->e.ttl_s - in->e.age_s);
@@ -375,15 +359,10 @@ static bool is_refusal(int rc)
 }
 
 /* Whatever is answered, even that it was here before, is answered after a commit. */
-static bool may_write(const struct moth_node *n)
-{
-    return store_may_promise(&n->store) && n->store.waiting_bytes <= STORE_WAITING_MAX;
-}
-
 int carry_take_deposit(struct moth_node *n, struct peer *from, const struct envelope *e, struct slice data)
 {
-    int rc = may_write(n) ? take_deposit(n, from, e->age_s, data) : MOTH_ESTORE;
-    if (rc == 0 || rc == MOTH_EDUPLICATE) receipts_owe_after_commit(n, from, e->id, false);
+    int rc = store_room(&n->store) == 0 ? take_deposit(n, from, e->age_s, data) : MOTH_ESTORE;
+    if (rc == 0 || rc == MOTH_EDUPLICATE) receipts_owe_after_commit(n, from, e->id);
     else if (is_refusal(rc) || rc == MOTH_EFULL) receipts_owe(n, from, e->id, rc, false);
     return rc;
 }
@@ -431,8 +410,8 @@ static int take_handover(struct moth_node *n, uint32_t age_s, struct span data)
 
 int carry_take_handover(struct moth_node *n, struct peer *from, const struct envelope *e, struct span data)
 {
-    int rc = may_write(n) ? take_handover(n, e->age_s, data) : MOTH_ESTORE;
-    if (rc == 0 || rc == MOTH_EDUPLICATE) receipts_owe_after_commit(n, from, e->id, false);
+    int rc = store_room(&n->store) == 0 ? take_handover(n, e->age_s, data) : MOTH_ESTORE;
+    if (rc == 0 || rc == MOTH_EDUPLICATE) receipts_owe_after_commit(n, from, e->id);
     else if (is_refusal(rc)) receipts_owe(n, from, e->id, rc, false);
     return rc;
 }

@@ -176,6 +176,7 @@ struct moth_node {
     bool carry_due, carry_anew; /* deposits: there is room for more; all are to be looked at again */
     struct receipts *receipts;
     uint64_t mail_expiry_us; /* when the next message of ours expires */
+    uint64_t mail_due_us;    /* when the first box is to be looked at, or earlier */
     struct bucket notices, notes, log_lines;
     struct bucket introductions; /* people first heard of by a hand-over */
     struct bucket late_receipts; /* those that make us ask the disk */
@@ -195,6 +196,11 @@ struct moth_node {
 static inline uint64_t node_now_us(const struct moth_node *n)
 {
     return n->host->now_us(n->host->context);
+}
+
+static inline uint64_t node_wall_ms(const struct moth_node *n)
+{
+    return n->host->wall_ms(n->host->context);
 }
 
 static inline struct session *session_of(const struct link *l)
@@ -273,6 +279,9 @@ int route_on_notice(struct session *s, struct slice body);
 
 /* mail_life.c */
 int mail_load(struct moth_node *n);
+uint8_t *mail_encode(const struct envelope_body *body, size_t *bytes); /* as it will be sealed; the caller's to free */
+struct outgoing *mail_new(struct moth_node *n, struct peer *to, uint8_t kind, uint64_t id,
+                          const struct envelope_body *body, uint32_t ttl_s); /* in no box yet */
 int mail_keep(struct moth_node *n, struct outgoing *m); /* owned from here on, unless MOTH_ESTORE */
 void mail_set_state(struct moth_node *n, struct outgoing *m, enum moth_state state, int reason);
 void mail_write_state(struct moth_node *n, const struct outgoing *m);
@@ -311,7 +320,8 @@ int carry_take_handover(struct moth_node *n, struct peer *from, const struct env
 
 /* receipts.c */
 void receipts_owe(struct moth_node *n, struct peer *to, uint64_t id, int reason, bool is_message);
-void receipts_owe_after_commit(struct moth_node *n, const struct peer *to, uint64_t id, bool is_message);
+/* for a deposit or a hand-over, once all that was written before is committed */
+void receipts_owe_after_commit(struct moth_node *n, const struct peer *to, uint64_t id);
 int receipts_take(struct moth_node *n, struct peer *from, struct slice data);
 void receipts_turn(struct moth_node *n); /* those gathered in this turn leave */
 void receipts_close(struct moth_node *n);

@@ -12,7 +12,6 @@
 
 #define STARTS_MAX 3u
 #define TOLD_A_TURN 256u
-#define DAY_MS 86400000u
 #define READ_AGAIN_US 100000u
 
 /* --- telling --- */
@@ -44,16 +43,9 @@ void inbox_deliver(struct moth_node *n, const struct envelope *e, const struct e
 
 /* --- arrivals: between the commit and the mark --- */
 
-static struct moth_id arrival_key(const struct moth_id *from, uint64_t id)
-{
-    struct moth_id key = *from;
-    put_uint(key.bytes + 8, get_uint(from->bytes + 8, 8) ^ id, 8); /* compared in full when found */
-    return key;
-}
-
 static bool is_arriving(const struct moth_node *n, const struct peer *from, uint64_t id)
 {
-    struct moth_id key = arrival_key(&from->id, id);
+    struct moth_id key = id_with(&from->id, id);
     const struct arrival *a = id_map_find(&n->arriving, &key);
     return a && a->from == from && a->id == id;
 }
@@ -197,7 +189,7 @@ static void on_kept(void *owner, const struct store_write *w)
 {
     struct moth_node *n = owner;
     struct arrival *a = w->subject;
-    struct moth_id key = arrival_key(&a->from->id, a->id);
+    struct moth_id key = id_with(&a->from->id, a->id);
     a->ready = true;
     if (id_map_find(&n->arriving, &key) == a) id_map_remove(&n->arriving, &key);
     n->store.delivered_count++;
@@ -211,16 +203,16 @@ static int keep(struct moth_node *n, struct peer *from, const struct envelope *e
     int64_t peer_row = book_row(n, from);
     if (peer_row == 0) return MOTH_ESTORE;
     struct arrival *a = arrival_new(n, from, e->id, plain.bytes);
-    struct moth_id key = arrival_key(&from->id, e->id);
+    struct moth_id key = id_with(&from->id, e->id);
     a->row = ++n->store.last_inbox_row;
     a->flags = e->flags;
     a->hops = e->hops;
     a->starts = 1;
-    a->body = put_bytes(mem_new(plain.bytes), plain.data, plain.bytes) - plain.bytes;
+    a->body = mem_copy(plain.data, plain.bytes);
     id_map_put(&n->arriving, &key, a);
     int64_t numbers[] = {a->row, peer_row, (int64_t)a->id, a->flags, a->hops,
-                         (int64_t)n->host->wall_ms(n->host->context), ARRIVAL_NEW, a->starts, (int64_t)a->bytes,
-                         (int64_t)(store_clock_ms(&n->store) / DAY_MS)};
+                         (int64_t)node_wall_ms(n), ARRIVAL_NEW, a->starts, (int64_t)a->bytes,
+                         store_day(&n->store)};
     struct store_write *w = store_write_new(STORE_INBOX, numbers, 10, &plain, 1);
     w->done = on_kept;
     w->subject = a;
@@ -231,11 +223,10 @@ static int keep(struct moth_node *n, struct peer *from, const struct envelope *e
 
 static int check_room(const struct moth_node *n, const struct peer *from, size_t bytes)
 {
-    if (!store_may_promise(&n->store)) return MOTH_ESTORE;
-    if (n->store.waiting_bytes > STORE_WAITING_MAX) return MOTH_ESLOW;
+    int rc = store_room(&n->store);
     bool full = from->arrived_bytes + bytes > n->limits[MOTH_LIMIT_INBOX_PER_SENDER] ||
                 n->arrived_bytes + bytes > n->limits[MOTH_LIMIT_INBOX_BYTES];
-    return full ? MOTH_EFULL : 0;
+    return rc == 0 && full ? MOTH_EFULL : rc;
 }
 
 /* Known: receipted again, once what it was known by is committed. */

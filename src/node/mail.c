@@ -44,13 +44,20 @@ static void call_back(struct moth_node *n, struct box *b, bool after_silence)
     b->retry_us = 0;
 }
 
+/* The only way to say when a box is to be looked at: mail_tick walks the boxes only when one is due. */
+static void retry_at(struct moth_node *n, struct box *b, uint64_t at_us)
+{
+    b->retry_us = at_us;
+    if (at_us < n->mail_due_us) n->mail_due_us = at_us;
+    node_due(n, at_us);
+}
+
 static void wait_for_receipt(struct moth_node *n, struct box *b)
 {
     uint32_t random;
     if (b->backoff_us == 0) b->backoff_us = SILENCE_US;
     n->host->random(n->host->context, &random, sizeof random);
-    b->retry_us = node_now_us(n) + b->backoff_us + b->backoff_us / 4 * random / UINT32_MAX;
-    node_due(n, b->retry_us);
+    retry_at(n, b, node_now_us(n) + b->backoff_us + b->backoff_us / 4 * random / UINT32_MAX);
 }
 
 /* It cannot be sent, now or ever. */
@@ -68,8 +75,7 @@ static bool is_hopeless(struct moth_node *n, struct outgoing *m)
 
 void mail_look_again(struct moth_node *n, struct box *b)
 {
-    b->retry_us = node_now_us(n) + AWAY_US;
-    node_due(n, b->retry_us);
+    retry_at(n, b, node_now_us(n) + AWAY_US);
 }
 
 /* `b` may be gone afterwards: carriers are sent to, and who is told of a failed dial may end messages. */
@@ -167,19 +173,24 @@ static void expire_mail(struct moth_node *n)
     if (n->mail_expiry_us < soon) n->mail_expiry_us = soon;
 }
 
+static void tick_boxes(struct moth_node *n, uint64_t now_us)
+{
+    size_t count;
+    struct moth_id *ids = boxes_ids(&n->boxes, &count);
+    n->mail_due_us = never; /* a box that was looked at may be due anew because of a later one */
+    for (size_t i = 0; i < count; i++) {
+        uint64_t at = box_tick(n, &ids[i], now_us);
+        if (at < n->mail_due_us) n->mail_due_us = at;
+    }
+    free(ids);
+}
+
 uint64_t mail_tick(struct moth_node *n, uint64_t now_us)
 {
     if (n->mail_expiry_us <= now_us) expire_mail(n);
     if (n->carry_due) carry_all(n);
-    uint64_t due = n->mail_expiry_us;
-    size_t count;
-    struct moth_id *ids = boxes_ids(&n->boxes, &count);
-    for (size_t i = 0; i < count; i++) {
-        uint64_t at = box_tick(n, &ids[i], now_us);
-        if (at < due) due = at;
-    }
-    free(ids);
-    return due;
+    if (n->mail_due_us <= now_us) tick_boxes(n, now_us);
+    return n->mail_expiry_us < n->mail_due_us ? n->mail_expiry_us : n->mail_due_us;
 }
 
 /* --- receipts and hints --- */
@@ -219,8 +230,7 @@ void mail_hint(struct moth_node *n, uint64_t id)
     if (!b || b->in_flight == 0 || b->retry_us <= soon || soon < b->hint_us) return;
     b->hint_us = soon + b->backoff_us; /* hints are not signed: each brings forward one retry, no more */
     b->hinted = true;
-    b->retry_us = soon;
-    node_due(n, soon);
+    retry_at(n, b, soon);
 }
 
 /* --- turns --- */

@@ -9,11 +9,6 @@
 #define LATE_PER_SECOND 50u /* receipts for what only the disk knows */
 #define LATE_BURST 256u
 
-static uint64_t wall_ms(const struct moth_node *n)
-{
-    return n->host->wall_ms(n->host->context);
-}
-
 /* --- states --- */
 
 /* The owner hears of it at the end of the turn: whoever changes a box need not fear what a handler does to it. */
@@ -47,7 +42,7 @@ void mail_set_state(struct moth_node *n, struct outgoing *m, enum moth_state sta
     struct moth_sent sent;
     m->state = state;
     m->reason = reason;
-    m->changed_ms = wall_ms(n);
+    m->changed_ms = node_wall_ms(n);
     if (m->kind != ENVELOPE_DATA || m->light) return; /* nobody's business but ours */
     node_fill_sent(n, m, &sent);
     tell_state(n, &sent);
@@ -65,13 +60,6 @@ bool mail_memory_is_full(const struct moth_node *n)
     return n->boxes.memory_bytes > n->limits[MOTH_LIMIT_MAIL_MEMORY];
 }
 
-static bool outgoing_is_carried(const struct outgoing *m)
-{
-    for (unsigned i = 0; i < m->carrier_count; i++)
-        if (m->carriers[i].custody == CUSTODY_TAKEN) return true;
-    return false;
-}
-
 static void on_committed(void *owner, const struct store_write *w)
 {
     struct moth_node *n = owner;
@@ -81,11 +69,33 @@ static void on_committed(void *owner, const struct store_write *w)
     m->committed = true;
     if (m->kind == ENVELOPE_HANDOVER) n->counts.deposits_taken++;
     if (m->state == MOTH_PENDING) {
-        bool carried = outgoing_is_carried(m);
+        bool carried = outgoing_holders(m) > 0;
         mail_set_state(n, m, carried ? MOTH_CARRIED : m->tries > 0 ? MOTH_SENT : MOTH_QUEUED, 0);
         if (carried) mail_write_state(n, m);
     }
     if (!m->in_flight && mail_memory_is_full(n)) outgoing_drop_body(&n->boxes, m);
+}
+
+uint8_t *mail_encode(const struct envelope_body *body, size_t *bytes)
+{
+    uint8_t *out = mem_new(ENVELOPE_BODY_OVERHEAD_MAX + body->data.bytes);
+    *bytes = envelope_body_encode(body->re ? ENVELOPE_HAS_RE : 0, body, out);
+    return mem_resize(out, *bytes, 1); /* it may wait for weeks */
+}
+
+struct outgoing *mail_new(struct moth_node *n, struct peer *to, uint8_t kind, uint64_t id,
+                          const struct envelope_body *body, uint32_t ttl_s)
+{
+    size_t bytes;
+    uint8_t *plain = mail_encode(body, &bytes);
+    struct outgoing *m = outgoing_new(id, to, kind, slice_of(NULL, bytes));
+    m->body = plain;
+    m->flags = body->re ? ENVELOPE_HAS_RE : 0;
+    m->ttl_s = ttl_s;
+    m->accepted_ms = store_clock_ms(&n->store);
+    m->sent_ms = m->changed_ms = body->sent_ms;
+    m->data_bytes = body->data.bytes;
+    return m;
 }
 
 /* A new message: to its box and to the disk. MOTH_ESTORE. */
@@ -110,9 +120,10 @@ void mail_write_state(struct moth_node *n, const struct outgoing *m)
     uint8_t carriers[CARRIERS_MAX * CARRIER_BYTES];
     struct slice blob = slice_of(carriers, carriers_encode(m, carriers));
     const struct box *b = boxes_box(&n->boxes, &m->to->id);
-    uint64_t now_us = node_now_us(n), next_ms = b && b->retry_us > now_us ? (b->retry_us - now_us) / 1000 : 0;
-    int64_t numbers[] = {(int64_t)m->id, (int64_t)wall_ms(n), m->tries, (int64_t)(wall_ms(n) + next_ms), m->state,
-                         m->reason, (int64_t)m->changed_ms, m->silences};
+    uint64_t now_us = node_now_us(n), now_ms = node_wall_ms(n);
+    uint64_t next_ms = now_ms + (b && b->retry_us > now_us ? (b->retry_us - now_us) / 1000 : 0);
+    int64_t numbers[] = {(int64_t)m->id, (int64_t)now_ms, m->tries, (int64_t)next_ms, m->state, m->reason,
+                         (int64_t)m->changed_ms, m->silences};
     store_write(&n->store, store_write_new(STORE_MESSAGE_STATE, numbers, 8, &blob, 1));
 }
 
@@ -192,13 +203,13 @@ int mail_end_late(struct moth_node *n, const struct peer *from, uint64_t id)
     if (rc < 0) return rc;
     if (!id_equal(&sent.to, &from->id)) return MOTH_EMISDIRECTED;
     if (sent.state != MOTH_EXPIRED && sent.state != MOTH_LOST) return MOTH_EDUPLICATE;
-    int64_t numbers[] = {(int64_t)id, (int64_t)wall_ms(n)};
+    int64_t numbers[] = {(int64_t)id, (int64_t)node_wall_ms(n)};
     store_write(&n->store, store_write_new(STORE_MESSAGE_LATE, numbers, 2, NULL, 0));
-    boxes_end_late(&n->boxes, id, wall_ms(n));
+    boxes_end_late(&n->boxes, id, node_wall_ms(n));
     n->counts.messages_delivered++;
     sent.state = MOTH_DELIVERED;
     sent.reason = 0;
-    sent.changed_ms = wall_ms(n);
+    sent.changed_ms = node_wall_ms(n);
     tell_state(n, &sent);
     return 0;
 }

@@ -185,7 +185,7 @@ static void make_rooms(struct moth_node *n)
     n->host->random(n->host->context, &n->boot, sizeof n->boot);
     n->started_us = node_now_us(n);
     n->first_turn = true;
-    n->due_us = n->mail_expiry_us = n->book_us = UINT64_MAX;
+    n->due_us = n->mail_expiry_us = n->mail_due_us = n->book_us = UINT64_MAX;
     links_init(&n->links, n->transport, n->host, &n->identity, n->network_key, n->boot, &session_events, n);
     n->links.slow_bytes = n->limits[MOTH_LIMIT_LINK_SLOW_BYTES];
     peers_init(&n->peers, n->limits[MOTH_LIMIT_KNOWN_PEERS], seed);

@@ -27,7 +27,7 @@ static size_t encode(const struct moth_node *n, const struct receipts *r, bool o
     for (unsigned i = 0; i < r->count; i++)
         if (r->list[i].is_message || !only_messages)
             at = put_uint(put_uint(at, r->list[i].id, 8), r->list[i].code, 1);
-    struct envelope_body body = {.type = slice_text(receipt_type), .sent_ms = n->host->wall_ms(n->host->context),
+    struct envelope_body body = {.type = slice_text(receipt_type), .sent_ms = node_wall_ms(n),
                                  .data = slice_of(data, (size_t)(at - data))};
     return at == data ? 0 : envelope_body_encode(0, &body, out);
 }
@@ -120,14 +120,14 @@ static void on_committed(void *owner, const struct store_write *w)
     struct moth_id id;
     memcpy(id.bytes, w->blobs[0].data, MOTH_ID_BYTES);
     struct peer *to = peers_find(&n->peers, &id);
-    if (to) receipts_owe(n, to, (uint64_t)w->numbers[0], 0, w->numbers[1] != 0);
+    if (to) receipts_owe(n, to, (uint64_t)w->numbers[0], 0, false);
 }
 
-void receipts_owe_after_commit(struct moth_node *n, const struct peer *to, uint64_t id, bool is_message)
+void receipts_owe_after_commit(struct moth_node *n, const struct peer *to, uint64_t id)
 {
-    int64_t numbers[] = {(int64_t)id, is_message};
+    int64_t number = (int64_t)id;
     struct slice who = slice_of(to->id.bytes, MOTH_ID_BYTES);
-    struct store_write *w = store_write_new(STORE_MARK, numbers, 2, &who, 1);
+    struct store_write *w = store_write_new(STORE_MARK, &number, 1, &who, 1);
     w->done = on_committed;
     store_write(&n->store, w);
 }

@@ -8,11 +8,6 @@
 #define TTL_S 604800u
 #define LIGHT_TTL_S 60u
 
-static uint64_t wall_ms(const struct moth_node *n)
-{
-    return n->host->wall_ms(n->host->context);
-}
-
 /* --- durable --- */
 
 static int check_payload(const struct moth_payload *payload)
@@ -24,31 +19,21 @@ static int check_payload(const struct moth_payload *payload)
     return 0;
 }
 
-/* The plain body as it will be sealed; owned by the caller. */
-static uint8_t *encode_body(struct moth_node *n, const struct moth_payload *payload, uint64_t re, size_t *bytes)
+static struct envelope_body body_of(const struct moth_node *n, const struct moth_payload *payload, uint64_t re)
 {
-    struct envelope_body body = {.encoding = (uint8_t)payload->encoding, .re = re, .sent_ms = wall_ms(n),
-                                 .type = slice_text(payload->type ? payload->type : "text"),
-                                 .data = slice_of(payload->data, payload->bytes)};
-    uint8_t *out = mem_new(ENVELOPE_BODY_OVERHEAD_MAX + payload->bytes);
-    *bytes = envelope_body_encode(re ? ENVELOPE_HAS_RE : 0, &body, out);
-    return out;
+    return (struct envelope_body){.encoding = (uint8_t)payload->encoding, .re = re, .sent_ms = node_wall_ms(n),
+                                  .type = slice_text(payload->type ? payload->type : "text"),
+                                  .data = slice_of(payload->data, payload->bytes)};
 }
 
 static struct outgoing *make(struct moth_node *n, struct peer *to, const struct moth_payload *payload,
                              const struct moth_send_options *options, uint64_t id)
 {
-    size_t bytes;
-    uint8_t *body = encode_body(n, payload, options->re, &bytes);
-    struct outgoing *m = outgoing_new(id, to, ENVELOPE_DATA, slice_of(body, bytes));
+    struct envelope_body body = body_of(n, payload, options->re);
+    uint32_t ttl_s = options->ttl_s ? options->ttl_s : n->ttl_s ? n->ttl_s : TTL_S;
     uint32_t retries = options->retries ? options->retries : n->retries;
-    free(body);
-    m->flags = options->re ? ENVELOPE_HAS_RE : 0;
-    m->ttl_s = options->ttl_s ? options->ttl_s : n->ttl_s ? n->ttl_s : TTL_S;
+    struct outgoing *m = mail_new(n, to, ENVELOPE_DATA, id, &body, ttl_s);
     m->retries = retries == MOTH_RETRIES_UNLIMITED ? 0 : retries;
-    m->accepted_ms = store_clock_ms(&n->store);
-    m->sent_ms = m->changed_ms = wall_ms(n);
-    m->data_bytes = payload->bytes;
     return m;
 }
 
@@ -61,10 +46,10 @@ static int check_send(const struct moth_node *n, const struct peer *to, const st
     if (!to) return MOTH_EUNKNOWN_PEER;
     if (to->blocked) return MOTH_EUNWANTED;
     if (options->ttl_s > MOTH_TTL_MAX_S) return MOTH_EARGUMENT;
-    if (!store_may_promise(&n->store)) return MOTH_ESTORE;
+    if ((rc = store_room(&n->store)) == MOTH_ESTORE) return rc;
     if (n->boxes.mail_count >= n->limits[MOTH_LIMIT_MAIL_COUNT]) return MOTH_EFULL;
     if (n->boxes.mail_bytes + payload->bytes > n->limits[MOTH_LIMIT_MAIL_BYTES]) return MOTH_EFULL;
-    return n->store.waiting_bytes > STORE_WAITING_MAX ? MOTH_ESLOW : 0;
+    return rc;
 }
 
 int moth_send(struct moth_node *n, const struct moth_id *to, const struct moth_payload *payload,
@@ -106,10 +91,11 @@ static int emit_to(struct moth_node *n, struct peer *to, const struct moth_paylo
         keep_light(n, payload, id);
         return 0;
     }
-    uint8_t *body = encode_body(n, payload, 0, &bytes);
+    struct envelope_body body = body_of(n, payload, 0);
     struct envelope head = {.kind = ENVELOPE_LIGHT, .ttl_s = LIGHT_TTL_S, .id = id};
-    int rc = route_seal(n, to, &head, slice_of(body, bytes));
-    free(body);
+    uint8_t *plain = mail_encode(&body, &bytes);
+    int rc = route_seal(n, to, &head, slice_of(plain, bytes));
+    free(plain);
     return rc;
 }
 
@@ -121,14 +107,15 @@ static int emit_to_all(struct moth_node *n, const struct moth_payload *payload, 
     struct envelope head = {.kind = ENVELOPE_LIGHT, .ttl_s = LIGHT_TTL_S, .id = id, .src = n->identity.id,
                             .hop_limit = ENVELOPE_HOPS_MAX};
     memcpy(head.epk, n->identity.ed25519_public, 32);
-    uint8_t *body = encode_body(n, payload, 0, &bytes);
+    struct envelope_body body = body_of(n, payload, 0);
+    uint8_t *plain = mail_encode(&body, &bytes);
     uint8_t *out = buf_reserve(&n->scratch, ENVELOPE_HEAD_BYTES + bytes + CRYPTO_TAG_BYTES + CRYPTO_SIGNATURE_BYTES);
     envelope_broadcast_key(n->network_key, &n->identity.id, secret);
     struct aead *key = aead_new(secret);
-    size_t size = envelope_broadcast_seal(&head, slice_of(body, bytes), key, n->identity.seed, out);
+    size_t size = envelope_broadcast_seal(&head, slice_of(plain, bytes), key, n->identity.seed, out);
     aead_free(key);
     crypto_wipe(secret, sizeof secret);
-    free(body);
+    free(plain);
     return route_spread(n, NULL, slice_of(out, size), slice_of(NULL, 0)) > 0 ? 0 : MOTH_EUNREACHABLE;
 }
 

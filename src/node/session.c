@@ -251,7 +251,7 @@ void session_ping(struct session *s)
     uint8_t body[PING_BYTES], *at = put_uint(body, ping_interval_us(n) / 1000, 4);
     at = put_uint(at, n->topology.table_hash, 8);
     at = put_uint(at, node_now_us(n), 8);
-    put_uint(at, n->host->wall_ms(n->host->context), 8);
+    put_uint(at, node_wall_ms(n), 8);
     link_send(s->link, FRAME_PING, slice_of(body, sizeof body), slice_of(NULL, 0));
 }
 
@@ -259,7 +259,7 @@ void session_ping(struct session *s)
 static void compare_clock(struct session *s, uint64_t their_ms)
 {
     struct moth_node *n = s->node;
-    uint64_t our_ms = n->host->wall_ms(n->host->context);
+    uint64_t our_ms = node_wall_ms(n);
     uint64_t apart_ms = their_ms > our_ms ? their_ms - our_ms : our_ms - their_ms;
     char name[PEER_DISPLAY_BYTES];
     if (apart_ms < CLOCK_FAR_MS || s->peer->clock_told || !s->peer->linked || !node_may_note(n)) return;
@@ -279,7 +279,7 @@ int session_on_ping(struct session *s, struct slice body)
     uint64_t wall_ms = read_uint(&r, 8);
     if (!reader_finished(&r)) return MOTH_EMALFORMED;
     s->their_interval_us = interval_us < 60000000u ? interval_us : 60000000u;
-    put_uint(put_uint(put_uint(pong, stamp, 8), n->topology.table_hash, 8), n->host->wall_ms(n->host->context), 8);
+    put_uint(put_uint(put_uint(pong, stamp, 8), n->topology.table_hash, 8), node_wall_ms(n), 8);
     link_send(s->link, FRAME_PONG, slice_of(pong, sizeof pong), slice_of(NULL, 0));
     sync_compare(s, hash);
     compare_clock(s, wall_ms);

@@ -17,6 +17,7 @@
 #define CLOCK_US 3600000000u /* how often the clock is written when nothing else is */
 #define PRUNE_ROWS 256
 #define COUNT_ALL 7u
+#define WAITING_MAX (64u << 20) /* bytes that may wait for a commit */
 
 static const uint64_t never = UINT64_MAX;
 
@@ -42,6 +43,11 @@ static uint64_t now_us(const struct store *s)
 uint64_t store_clock_ms(const struct store *s)
 {
     return s->clock_ms + (now_us(s) - s->opened_us) / 1000;
+}
+
+int64_t store_day(const struct store *s)
+{
+    return (int64_t)(store_clock_ms(s) / DAY_MS);
 }
 
 static void set_clock(struct store *s, const struct store_totals *read)
@@ -114,6 +120,12 @@ static void settle_writes(struct store *s, unsigned count)
     s->first_us = s->first ? now_us(s) : 0;
 }
 
+int store_room(const struct store *s)
+{
+    if (s->reason < 0) return MOTH_ESTORE;
+    return s->waiting_bytes > WAITING_MAX ? MOTH_ESLOW : 0;
+}
+
 bool store_is_idle(const struct store *s)
 {
     return !s->job && !s->first;
@@ -136,6 +148,15 @@ int store_give_up_ballast(const struct moth_host *host)
     return host->file_move(host->context, BALLAST, NULL);
 }
 
+/* On a full disk the ballast makes room for what opening writes. */
+static int open_with_ballast(struct store_db *db, bool damaged, struct store_report *report, bool *spent)
+{
+    int rc = db_open(db, damaged, report);
+    if (rc != MOTH_ENO_SPACE || store_give_up_ballast(db->host) < 0) return rc;
+    *spent = true;
+    return db_open(db, damaged, report);
+}
+
 static void run_group(struct store_job *j)
 {
     j->rc = db_commit(j->db, j->first, j->count, &j->totals);
@@ -150,11 +171,7 @@ static void job_run(void *context)
     j->rc = 0;
     if (j->reopen) {
         db_close(j->db, NULL);
-        j->rc = db_open(j->db, false, NULL);
-        if (j->rc == MOTH_ENO_SPACE && store_give_up_ballast(j->host) == 0) {
-            j->spent = true;
-            j->rc = db_open(j->db, false, NULL);
-        }
+        j->rc = open_with_ballast(j->db, false, NULL, &j->spent);
     }
     if (j->rc == 0) run_group(j);
     if (j->rc == 0 && j->want_ballast && !j->spent)
@@ -201,13 +218,18 @@ static void job_done(void *context)
     free(j);
 }
 
+static unsigned next_group(const struct store *s)
+{
+    return (unsigned)(s->waiting < s->group ? s->waiting : s->group);
+}
+
 static void start_job(struct store *s, uint64_t now)
 {
     struct store_job *j = mem_new(sizeof *j);
     bool broken = s->reason < 0 && s->reason != MOTH_ENO_SPACE && s->reason != MOTH_EIN_USE;
     *j = (struct store_job){.store = s, .host = s->host, .db = s->db, .first = s->first, .totals = totals(s),
                             .ballast_bytes = s->ballast_bytes, .want_ballast = s->ballast_spent};
-    j->count = (unsigned)(s->waiting < s->group ? s->waiting : s->group);
+    j->count = next_group(s);
     j->reopen = broken || !s->db->writer;
     s->group_began_us = now;
     s->hurry = false;
@@ -235,22 +257,15 @@ static void on_counted(void *owner, const struct store_write *w)
     s->pruning = false;
 }
 
+/* When nothing went that should have, there is nothing, and it was miscounted. Of old ids there may be none. */
 static void on_pruned(void *owner, const struct store_write *w)
 {
     struct store *s = w->subject;
     int64_t *figure = figure_of(s, w->kind);
+    bool miscounted = w->result == 0 && w->kind != STORE_EXPIRE_DELIVERED;
     (void)owner;
-    *figure = w->result > 0 ? *figure - w->result : 0; /* there is nothing: it was miscounted */
-    s->pruning = false;
-}
-
-static void on_forgotten(void *owner, const struct store_write *w)
-{
-    struct store *s = w->subject;
-    (void)owner;
-    s->delivered_count -= w->result;
-    if (w->kind == STORE_TRIM_DELIVERED && w->result == 0) s->delivered_count = 0;
-    s->epoch++;
+    *figure = miscounted ? 0 : *figure - w->result;
+    if (figure == &s->delivered_count) s->epoch++; /* floors may have risen */
     s->pruning = false;
 }
 
@@ -286,19 +301,19 @@ static void count_anew(struct store *s)
 /* One kind at a time, a little at a time. */
 static void forget_old(struct store *s)
 {
-    int64_t day = (int64_t)(store_clock_ms(s) / DAY_MS) - (int64_t)s->delivered_days - 1;
+    int64_t day = store_day(s) - (int64_t)s->delivered_days - 1;
     if (s->pruning) return;
     if (s->recount) {
         count_anew(s);
     } else if (day >= 0 && day > s->expired_day) {
         s->expired_day = day;
-        prune(s, STORE_EXPIRE_DELIVERED, day, 0, on_forgotten);
+        prune(s, STORE_EXPIRE_DELIVERED, day, 0, on_pruned);
     } else if (s->inbox_history > (int64_t)s->inbox_history_max) {
         prune(s, STORE_PRUNE_INBOX, PRUNE_ROWS, excess(s->inbox_history, s->inbox_history_max), on_pruned);
     } else if (s->sent_history > (int64_t)s->sent_history_max) {
         prune(s, STORE_PRUNE_SENT, PRUNE_ROWS, excess(s->sent_history, s->sent_history_max), on_pruned);
     } else if (s->delivered_count > (int64_t)s->delivered_max) {
-        prune(s, STORE_TRIM_DELIVERED, 0, 0, on_forgotten);
+        prune(s, STORE_TRIM_DELIVERED, 0, 0, on_pruned);
     }
 }
 
@@ -344,16 +359,6 @@ static void take_limits(struct store *s, const uint64_t *limits)
     s->delivered_days = limits[MOTH_LIMIT_DELIVERED_DAYS];
 }
 
-/* On a full disk the ballast makes room for what opening writes. */
-static int open_database(struct store *s, bool damaged, struct store_report *report)
-{
-    const struct moth_host *host = s->host;
-    int rc = db_open(s->db, damaged, report);
-    if (rc == MOTH_ENO_SPACE && store_give_up_ballast(host) == 0) rc = db_open(s->db, damaged, report);
-    if (rc == 0) s->ballast_spent = host->file_fill(host->context, BALLAST, s->ballast_bytes) < 0;
-    return rc;
-}
-
 int store_open(struct store *s, const struct store_setup *setup, struct store_report *report)
 {
     *report = (struct store_report){.aside = ""};
@@ -361,7 +366,8 @@ int store_open(struct store *s, const struct store_setup *setup, struct store_re
     take_limits(s, setup->limits);
     s->db = mem_new(sizeof *s->db);
     s->db->host = s->host;
-    int rc = open_database(s, setup->damaged, report);
+    int rc = open_with_ballast(s->db, setup->damaged, report, &s->ballast_spent);
+    if (rc == 0) s->ballast_spent = s->host->file_fill(s->host->context, BALLAST, s->ballast_bytes) < 0;
     if (rc < 0) {
         free(s->db);
         s->db = NULL;
@@ -386,7 +392,7 @@ static int flush(struct store *s)
     int rc = s->reason == MOTH_ENO_SPACE ? 0 : s->reason; /* the ballast may have made room */
     while (rc == 0 && s->first) {
         struct store_totals t = totals(s);
-        unsigned count = (unsigned)(s->waiting < s->group ? s->waiting : s->group);
+        unsigned count = next_group(s);
         rc = db_commit(s->db, s->first, count, &t);
         for (; rc == 0 && count > 0; count--) forget_write(s);
     }

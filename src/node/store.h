@@ -111,13 +111,15 @@ void store_close(struct store *s, bool clean);
 
 int store_give_up_ballast(const struct moth_host *host); /* MOTH_ENOT_FOUND: it is given up already */
 uint64_t store_clock_ms(const struct store *s);
-
-#define STORE_WAITING_MAX (64u << 20) /* bytes that may wait for a commit, before more is turned away */
+int64_t store_day(const struct store *s); /* of that clock */
 
 static inline bool store_may_promise(const struct store *s)
 {
     return s->reason == 0;
 }
+
+/* May something new be written and promised? 0; MOTH_ESTORE: the disk cannot; MOTH_ESLOW: too much waits already. */
+int store_room(const struct store *s);
 
 /* Writes. The blobs are copied. */
 struct store_write *store_write_new(enum store_kind kind, const int64_t *numbers, unsigned number_count,

@@ -127,7 +127,7 @@ static void learn(struct moth_node *n, struct peer *p, const struct advert *a, e
 static void place(struct moth_node *n, struct origin *o, struct slice bytes, const struct advert *a, uint32_t age_s)
 {
     struct topology *t = &n->topology;
-    uint8_t *copy = put_bytes(mem_new(bytes.bytes), bytes.data, bytes.bytes) - bytes.bytes;
+    uint8_t *copy = mem_copy(bytes.data, bytes.bytes);
     free(o->bytes);
     unroute(n, o);
     o->bytes = copy;

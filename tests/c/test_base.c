@@ -2,6 +2,7 @@
 #include "base/base.h"
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/mem.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -444,6 +445,18 @@ static void test_errors_accept_any_number(void **state)
     }
 }
 
+static void test_a_copy_is_the_same_bytes_elsewhere(void **state)
+{
+    char text[] = "abc";
+    (void)state;
+    char *copy = mem_copy(text, sizeof text), *none = mem_copy(NULL, 0);
+    text[0] = 'x';
+    assert_string_equal(copy, "abc");
+    assert_non_null(none);
+    free(copy);
+    free(none);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -483,6 +496,7 @@ int main(void)
         cmocka_unit_test(test_errors_all_have_a_code_of_their_own),
         cmocka_unit_test(test_errors_codes_are_words_for_programs),
         cmocka_unit_test(test_errors_accept_any_number),
+        cmocka_unit_test(test_a_copy_is_the_same_bytes_elsewhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

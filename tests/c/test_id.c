@@ -318,6 +318,17 @@ static void id_map_does_not_grow_when_members_come_and_go(void **state)
     id_map_fini(&map);
 }
 
+static void id_with_another_number_is_another_key(void **state)
+{
+    struct moth_id a = {{1, 2, 3}}, b = {{1, 2, 4}}, before = a;
+    (void)state;
+    struct moth_id key = id_with(&a, 7), same = id_with(&a, 7), other = id_with(&a, 8), others = id_with(&b, 7);
+    assert_true(id_equal(&key, &same));
+    assert_false(id_equal(&key, &other));
+    assert_false(id_equal(&key, &others));
+    assert_true(id_equal(&a, &before));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -345,6 +356,7 @@ int main(void)
         cmocka_unit_test(id_map_next_visits_everyone_once),
         cmocka_unit_test(id_map_agrees_with_an_array_whatever_happens),
         cmocka_unit_test(id_map_does_not_grow_when_members_come_and_go),
+        cmocka_unit_test(id_with_another_number_is_another_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

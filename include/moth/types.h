@@ -71,9 +71,11 @@ enum moth_error {
     MOTH_ESTORE = -48,        /* the database cannot be written now: nothing new is promised */
     MOTH_EUNWANTED = -49,     /* that peer is blocked */
     MOTH_ENEWER = -50,        /* the database was made by a newer version */
-    MOTH_EDAMAGED = -51       /* the database is damaged */
+    MOTH_EDAMAGED = -51,      /* the database is damaged */
+    MOTH_EBUSY = -52,         /* a script has too much to do */
+    MOTH_EVETOED = -53        /* a script would not have it */
 };
-#define MOTH_ERROR_COUNT 52
+#define MOTH_ERROR_COUNT 54
 
 /* A sentence fragment for people ("no route to that peer") and a word for programs ("unreachable"). Static text;
  * any int is accepted. */

@@ -56,6 +56,8 @@ static const struct {
     [-MOTH_EUNWANTED] = {"unwanted", "one side has blocked the other"},
     [-MOTH_ENEWER] = {"newer", "the database was made by a newer moth; use that one, or another --home"},
     [-MOTH_EDAMAGED] = {"damaged", "the database is damaged"},
+    [-MOTH_EBUSY] = {"busy", "a script has too much to do"},
+    [-MOTH_EVETOED] = {"vetoed", "a script would not have it"},
     [-MOTH_ESHUTDOWN] = {"shutdown", "this node is closing"},
 };
 

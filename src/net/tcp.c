@@ -76,6 +76,11 @@ static struct tcp_conn *tcp_of(const struct conn *c)
 
 /* --- the life of a connection --- */
 
+static void free_if_over(struct tcp_transport *t)
+{
+    if (t->ended && !t->conns) free(t);
+}
+
 static struct tcp_conn *conn_new(struct tcp_transport *t, bool inbound)
 {
     struct tcp_conn *c = mem_new(sizeof *c);
@@ -95,11 +100,12 @@ static void conn_release(struct tcp_conn *c)
 {
     struct tcp_transport *t = transport_of(c->base.transport);
     if (--c->held > 0) return;
-    t->base.events->on_closed(t->base.owner, &c->base, c->reason);
+    if (!t->ended) t->base.events->on_closed(t->base.owner, &c->base, c->reason);
     if (c->before) c->before->after = c->after;
     else t->conns = c->after;
     if (c->after) c->after->before = c->before;
     free(c);
+    free_if_over(t);
 }
 
 static void on_handle_closed(uv_handle_t *handle)
@@ -129,7 +135,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     struct tcp_conn *c = handle->data;
     (void)suggested;
-    *buf = uv_buf_init((char *)transport_of(c->base.transport)->read_buffer, READ_BUFFER_BYTES);
+    *buf = uv_buf_init((char *)transport_of(c->base.transport)->main->read_buffer, READ_BUFFER_BYTES);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
@@ -247,7 +253,7 @@ static void dial_next(struct dial *dial)
 static void on_looked_up(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
 {
     struct dial *dial = request->data;
-    transport_of(dial->conn->base.transport)->lookups--;
+    transport_of(dial->conn->base.transport)->main->lookups--;
     dial->found = dial->next = found;
     if (status == 0 && dial->conn->reason == 0) dial_next(dial);
     else dial_end(dial, status < 0 ? status : UV_ECANCELED);
@@ -289,7 +295,7 @@ static struct conn *tcp_dial(struct moth_transport *base, const char *address, v
     if (dial_number(dial, host, port)) return &c->base;
     rc = uv_getaddrinfo(t->loop, &dial->lookup, on_looked_up, host, service, &hints);
     if (rc == 0) {
-        t->lookups++;
+        t->main->lookups++;
     } else {
         free(dial);
         c->held--;
@@ -401,6 +407,10 @@ static int tcp_listen(struct moth_transport *base, const char *address, struct a
     char host[HOST_TEXT_BYTES], service[8];
     uint16_t port;
     uv_getaddrinfo_t lookup;
+    if (!address) {
+        stop_listening(t);
+        return 0;
+    }
     int rc = host_port_parse(address, host, &port);
     if (rc < 0) return rc;
     stop_listening(t);
@@ -412,6 +422,32 @@ static int tcp_listen(struct moth_transport *base, const char *address, struct a
     return rc;
 }
 
+/* --- many on one loop --- */
+
+static struct moth_transport *tcp_beside(struct moth_transport *base)
+{
+    struct tcp_transport *t = mem_new(sizeof *t), *main = transport_of(base)->main;
+    *t = (struct tcp_transport){.base = {.ops = base->ops}, .main = main, .loop = main->loop};
+    main->beside++;
+    return &t->base;
+}
+
+static void end_all(struct tcp_transport *t)
+{
+    stop_listening(t);
+    for (struct tcp_conn *c = t->conns; c; c = c->after) tcp_close(&c->base, MOTH_ESHUTDOWN);
+}
+
+static void tcp_free(struct moth_transport *base)
+{
+    struct tcp_transport *t = transport_of(base);
+    assert(t != t->main && !t->ended);
+    t->main->beside--;
+    t->ended = true;
+    end_all(t);
+    free_if_over(t);
+}
+
 static const struct transport_ops ops = {
     .listen = tcp_listen,
     .dial = tcp_dial,
@@ -419,18 +455,20 @@ static const struct transport_ops ops = {
     .queued = tcp_queued,
     .pause = tcp_pause,
     .close = tcp_close,
+    .beside = tcp_beside,
+    .free = tcp_free,
 };
 
 void tcp_init(struct tcp_transport *t, uv_loop_t *loop)
 {
-    *t = (struct tcp_transport){.base = {.ops = &ops}, .loop = loop};
+    *t = (struct tcp_transport){.base = {.ops = &ops}, .main = t, .loop = loop};
     t->read_buffer = mem_new(READ_BUFFER_BYTES);
 }
 
 void tcp_stop(struct tcp_transport *t)
 {
-    stop_listening(t);
-    for (struct tcp_conn *c = t->conns; c; c = c->after) tcp_close(&c->base, MOTH_ESHUTDOWN);
+    assert(t->beside == 0);
+    end_all(t);
 }
 
 void tcp_fini(struct tcp_transport *t)

@@ -3,7 +3,8 @@
  * Down: listen, dial, send, pause, close. Up: open, bytes, drained, closed. A connection ends in exactly one on_closed,
  * whoever ended it; until then the struct conn is valid, after it gone. No callback closes its own caller: it returns
  * an error and the transport closes. transport_close may be called at any time; on_closed follows later, never inside
- * the call. */
+ * the call. The loop or the machine has one transport, which is the node's; whoever else listens and dials makes one
+ * beside it. */
 #ifndef NET_TRANSPORT_H
 #define NET_TRANSPORT_H
 
@@ -27,7 +28,8 @@ struct transport_events {
     /* Bytes came. Borrowed until return, and may be overwritten by the receiver. An error closes with that reason. */
     int (*on_bytes)(void *owner, struct conn *c, struct span bytes);
 
-    /* Some of what was queued has gone, and TRANSPORT_LOW_BYTES or less are left. An error closes. */
+    /* Some of what was queued has gone, and TRANSPORT_LOW_BYTES or less are left; the last one comes when nothing is.
+     * An error closes. */
     int (*on_drained)(void *owner, struct conn *c);
 
     /* The end: MOTH_ECLOSED and friends from the other side, an error from one of the above, or the reason given to
@@ -38,8 +40,8 @@ struct transport_events {
 #define TRANSPORT_LOW_BYTES (64u << 10)
 
 struct transport_ops {
-    /* Listens on "HOST:PORT" instead of where it did; where to goes to `*bound`. MOTH_EBAD_ADDRESS, MOTH_ENO_HOST,
-     * MOTH_EIN_USE, MOTH_EPERMISSION, MOTH_EIO. */
+    /* Listens on "HOST:PORT" instead of where it did; where to goes to `*bound`. `address` NULL: nowhere any more.
+     * MOTH_EBAD_ADDRESS, MOTH_ENO_HOST, MOTH_EIN_USE, MOTH_EPERMISSION, MOTH_EIO. */
     int (*listen)(struct moth_transport *t, const char *address, struct address *bound);
 
     /* Starts a connection; names are resolved. Failure comes as on_closed. */
@@ -53,11 +55,19 @@ struct transport_ops {
     void (*pause)(struct conn *c, bool pause);
 
     void (*close)(struct conn *c, int reason); /* the first reason counts; closing twice is fine */
+
+    /* Another transport on the same loop or machine, with a listener, connections and events of its own; the caller
+     * sets events and owner. */
+    struct moth_transport *(*beside)(struct moth_transport *t);
+
+    /* Ends a transport that `beside` made, its listener and its connections; no event comes any more. All of them end
+     * before the one they are beside. */
+    void (*free)(struct moth_transport *t);
 };
 
 struct moth_transport {
     const struct transport_ops *ops;
-    const struct transport_events *events; /* borrowed; set by the node */
+    const struct transport_events *events; /* borrowed; set by the owner */
     void *owner;                           /* borrowed; given to the events */
 };
 

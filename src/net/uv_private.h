@@ -8,11 +8,14 @@
 
 struct tcp_transport {
     struct moth_transport base; /* first */
+    struct tcp_transport *main; /* the loop's own, which has what all share; borrowed */
     uv_loop_t *loop;            /* borrowed */
     uv_tcp_t *listener;         /* owned by the loop until its close callback */
     struct tcp_conn *conns;     /* all that are not yet freed, doubly linked */
-    unsigned lookups;           /* of names, under way on other threads */
-    uint8_t *read_buffer;       /* owned; one for all: reads are handled at once */
+    bool ended;                 /* one beside the main one: it goes with its last connection */
+    unsigned beside;            /* of the main one: how many others have not ended */
+    unsigned lookups;           /* of the main one: of names, under way on other threads */
+    uint8_t *read_buffer;       /* of the main one: owned; one for all: reads are handled at once */
 };
 
 void tcp_init(struct tcp_transport *t, uv_loop_t *loop);

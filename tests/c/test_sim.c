@@ -287,7 +287,7 @@ static void test_sim_a_dial_is_refused_where_nobody_listens(void **state)
 
 static void test_sim_a_dial_to_no_machine_is_unreachable(void **state)
 {
-    static const char *const nowhere[] = {"10.0.0.4:6684", "10.0.0.0:6684", "11.0.0.2:6684", "[::1]:6684"};
+    static const char *const nowhere[] = {"10.0.0.4:6684", "10.0.0.0:6684", "11.0.0.2:6684", "[fe80::1]:6684"};
     (void)state;
     for (size_t i = 0; i < sizeof nowhere / sizeof *nowhere; i++) {
         struct end *a = dial_address(0, nowhere[i]);
@@ -582,14 +582,15 @@ static void test_sim_a_paused_receiver_is_felt_by_the_sender(void **state)
     assert_int_equal(queued(a), 0);
 }
 
-static void test_sim_draining_is_told_once_and_not_before_little_is_left(void **state)
+static void test_sim_draining_is_told_when_little_is_left_and_when_nothing_is(void **state)
 {
     (void)state;
     struct end *a = must_connect(0, 1);
     for (int i = 0; i < 64; i++) send_bytes(a, block, 16u << 10); /* on_drained checks what is left */
     assert_int_equal(queued(a), (1u << 20) - WINDOW_BYTES);
     run_us(SECOND_US);
-    assert_int_equal(a->drained, 1);
+    assert_int_equal(a->drained, 2);
+    assert_int_equal(queued(a), 0);
 }
 
 static void test_sim_an_owner_closes_by_failing_to_go_on(void **state)
@@ -964,6 +965,146 @@ static void test_sim_the_hash_tells_when_from_whom_to_whom_and_what(void **state
     assert_true(hash != hash_of_a_word(0, 2, "words", 1000));
 }
 
+/* --- many transports on one machine --- */
+
+static struct machine side; /* beside machine 0's own */
+
+static struct moth_transport *beside(unsigned index)
+{
+    struct moth_transport *t = machines[index].transport->ops->beside(machines[index].transport);
+    side = (struct machine){.transport = t};
+    t->events = &events;
+    t->owner = &side;
+    return t;
+}
+
+static int listen_beside(const char *address, struct address *bound)
+{
+    return side.transport->ops->listen(side.transport, address, bound);
+}
+
+static void free_beside(void)
+{
+    inside_call = true;
+    side.transport->ops->free(side.transport);
+    inside_call = false;
+}
+
+static void forget_beside(void)
+{
+    for (unsigned k = 0; k < side.count; k++) buf_fini(&side.ends[k].received);
+}
+
+static void test_sim_one_beside_listens_and_dials_for_itself(void **state)
+{
+    struct address bound;
+    (void)state;
+    beside(0);
+    assert_int_equal(listen_beside("10.0.0.1:7000", &bound), 0);
+    struct end *a = dial_address(1, "10.0.0.1:7000"), *b = new_end(&side);
+    b->conn = side.transport->ops->dial(side.transport, "10.0.0.3:6684", b);
+    run_us(SECOND_US);
+    assert_int_equal(a->opened, 1);
+    assert_int_equal(b->opened, 1);
+    assert_int_equal(side.count, 2);
+    assert_int_equal(machines[0].count, 0);
+    assert_ptr_equal(b->conn->transport, side.transport);
+    free_beside();
+    forget_beside();
+}
+
+static void test_sim_a_port_is_one_transports_only(void **state)
+{
+    struct address bound;
+    (void)state;
+    beside(0);
+    assert_int_equal(listen_beside("10.0.0.1:6684", &bound), MOTH_EIN_USE);
+    assert_int_equal(listen_beside("10.0.0.1:0", &bound), 0);
+    uint16_t first = bound.port;
+    assert_int_not_equal(first, PORT);
+    assert_int_equal(listen_beside("10.0.0.1:0", &bound), 0);
+    assert_int_equal(bound.port, first); /* its own is free again */
+    struct moth_transport *own = machines[0].transport;
+    assert_int_equal(own->ops->listen(own, "10.0.0.1:0", &bound), 0);
+    assert_int_equal(bound.port, PORT);
+    free_beside();
+}
+
+static void test_sim_who_listens_on_loopback_is_found_by_its_machine_only(void **state)
+{
+    struct address bound;
+    (void)state;
+    beside(0);
+    assert_int_equal(listen_beside("127.0.0.1:7000", &bound), 0);
+    assert_int_equal(address_scope(&bound), ADDRESS_LOOPBACK);
+    struct end *near = dial_address(0, "localhost:7000"), *far = dial_address(1, "10.0.0.1:7000");
+    struct end *own = dial_address(1, "127.0.0.1:7000");
+    run_us(SECOND_US);
+    assert_int_equal(near->opened, 1);
+    assert_int_equal(address_scope(&side.ends[0].conn->remote), ADDRESS_LOOPBACK);
+    assert_ended(far, MOTH_EREFUSED);
+    assert_ended(own, MOTH_EREFUSED);
+    free_beside();
+    forget_beside();
+}
+
+static void test_sim_listening_nowhere_is_found_by_nobody(void **state)
+{
+    struct address bound;
+    (void)state;
+    beside(0);
+    assert_int_equal(listen_beside("10.0.0.1:7000", &bound), 0);
+    assert_int_equal(listen_beside(NULL, &bound), 0);
+    struct end *a = dial_address(1, "10.0.0.1:7000");
+    run_us(SECOND_US);
+    assert_ended(a, MOTH_EREFUSED);
+    free_beside();
+}
+
+static void test_sim_freeing_one_beside_ends_its_connections_without_an_event(void **state)
+{
+    struct address bound;
+    (void)state;
+    beside(0);
+    assert_int_equal(listen_beside("10.0.0.1:7000", &bound), 0);
+    struct end *own = must_connect(0, 1), *a = dial_address(1, "10.0.0.1:7000"), *b = new_end(&side);
+    run_us(SECOND_US);
+    b->conn = side.transport->ops->dial(side.transport, "10.0.0.3:6684", b);
+    send_text(a, "never heard");
+    run_us(SIM_LATENCY_US / 2);
+    free_beside();
+    run_us(SECOND_US);
+    assert_ended(a, MOTH_ECLOSED);
+    assert_int_equal(side.count, 2);
+    for (unsigned i = 0; i < side.count; i++) assert_int_equal(side.ends[i].closed, 0);
+    assert_int_equal(own->closed, 0);
+    forget_beside();
+}
+
+static void test_sim_one_beside_is_freed_at_the_end_whatever_is_under_way(void **state)
+{
+    (void)state;
+    beside(0);
+    struct end *b = new_end(&side);
+    b->conn = side.transport->ops->dial(side.transport, "10.0.0.3:6684", b);
+    free_beside();
+    beside(1);
+    free_beside();
+}
+
+static void test_sim_a_reset_stops_those_beside_too(void **state)
+{
+    struct address bound;
+    (void)state;
+    beside(1);
+    assert_int_equal(listen_beside("10.0.0.2:7000", &bound), 0);
+    sim_reset(sim, 1);
+    struct end *a = dial_address(0, "10.0.0.2:7000");
+    run_us(SECOND_US);
+    assert_ended(a, MOTH_EREFUSED);
+    free_beside();
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -997,7 +1138,7 @@ int main(void)
         TEST(test_sim_nothing_is_taken_from_a_closed_end),
         TEST(test_sim_an_owner_closes_by_answering_with_an_error),
         TEST(test_sim_a_paused_receiver_is_felt_by_the_sender),
-        TEST(test_sim_draining_is_told_once_and_not_before_little_is_left),
+        TEST(test_sim_draining_is_told_when_little_is_left_and_when_nothing_is),
         TEST(test_sim_an_owner_closes_by_failing_to_go_on),
         TEST(test_sim_a_pause_from_inside_holds_the_next_chunk_back),
         TEST(test_sim_reading_again_brings_nothing_early),
@@ -1017,6 +1158,13 @@ int main(void)
         TEST(test_sim_a_reset_ends_all_of_a_machine_and_its_peers_see_it),
         TEST(test_sim_a_reset_ends_what_is_under_way),
         TEST(test_sim_a_reset_thaws_and_forgets_no_call),
+        TEST(test_sim_one_beside_listens_and_dials_for_itself),
+        TEST(test_sim_a_port_is_one_transports_only),
+        TEST(test_sim_who_listens_on_loopback_is_found_by_its_machine_only),
+        TEST(test_sim_listening_nowhere_is_found_by_nobody),
+        TEST(test_sim_freeing_one_beside_ends_its_connections_without_an_event),
+        TEST(test_sim_one_beside_is_freed_at_the_end_whatever_is_under_way),
+        TEST(test_sim_a_reset_stops_those_beside_too),
         TEST(test_sim_everything_can_be_freed_while_all_is_under_way),
         cmocka_unit_test(test_sim_free_takes_nothing),
         cmocka_unit_test(test_sim_the_same_seed_gives_the_same_run),

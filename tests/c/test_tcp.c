@@ -756,6 +756,92 @@ static void test_tcp_everything_can_be_closed_while_all_is_under_way(void **stat
     assert_ended(&extra[2], MOTH_EBAD_ADDRESS);
 }
 
+/* --- many transports on one loop --- */
+
+static struct moth_transport *beside(void)
+{
+    struct moth_transport *t = tcp->ops->beside(tcp);
+    t->events = &events;
+    return t;
+}
+
+static void free_beside(struct moth_transport *t)
+{
+    inside_call = true;
+    t->ops->free(t);
+    inside_call = false;
+}
+
+static void test_tcp_one_beside_listens_and_dials_for_itself(void **state)
+{
+    char text[MOTH_ADDRESS_TEXT_BYTES];
+    struct address first = bound;
+    (void)state;
+    struct moth_transport *t = beside();
+    assert_int_equal(t->ops->listen(t, "127.0.0.1:0", &bound), 0);
+    dial(&here);
+    run_until(both_are_open);
+    assert_ptr_equal(here.conn->transport, tcp);
+    assert_ptr_equal(there.conn->transport, t);
+    address_format(&first, text);
+    crowd[0].conn = t->ops->dial(t, text, &crowd[0]);
+    while (!other.opened || !crowd[0].opened) run_until(both_are_open);
+    assert_ptr_equal(crowd[0].conn->transport, t);
+    assert_ptr_equal(other.conn->transport, tcp);
+    free_beside(t);
+}
+
+static void test_tcp_freeing_one_beside_ends_its_connections_without_an_event(void **state)
+{
+    char text[MOTH_ADDRESS_TEXT_BYTES];
+    (void)state;
+    struct moth_transport *t = beside();
+    address_format(&bound, text);
+    here.conn = t->ops->dial(t, text, &here);
+    run_until(both_are_open);
+    t->ops->send(here.conn, chunk_at(0, 1000));
+    free_beside(t);
+    run_until(there_is_closed);
+    assert_ended(&there, MOTH_ECLOSED);
+    assert_int_equal(here.closed, 0);
+    assert_int_equal(here.received, 0);
+}
+
+static void test_tcp_one_beside_listens_nowhere_when_it_is_told_and_when_it_is_freed(void **state)
+{
+    struct address none;
+    (void)state;
+    struct moth_transport *t = beside();
+    assert_int_equal(t->ops->listen(t, "127.0.0.1:0", &bound), 0);
+    assert_int_equal(t->ops->listen(t, NULL, &none), 0);
+    dial(&here);
+    run_until(here_is_closed);
+    assert_ended(&here, MOTH_EREFUSED);
+    assert_int_equal(t->ops->listen(t, "127.0.0.1:0", &bound), 0);
+    free_beside(t);
+    memset(&here, 0, sizeof here);
+    dial(&here);
+    run_until(here_is_closed);
+    assert_ended(&here, MOTH_EREFUSED);
+}
+
+static void test_tcp_one_beside_is_freed_while_all_is_under_way(void **state)
+{
+    static const char *const hosts[] = {"both.test", "neither.test", "nowhere.test", "127.0.0.1"};
+    struct end extra[5] = {{0}};
+    char text[64];
+    (void)state;
+    struct moth_transport *t = beside();
+    for (int i = 0; i < 4; i++) {
+        snprintf(text, sizeof text, "%s:%u", hosts[i], bound.port);
+        t->ops->dial(t, text, &extra[i]);
+    }
+    t->ops->dial(t, "nonsense", &extra[4]);
+    free_beside(t);
+    must_connect();
+    for (int i = 0; i < 5; i++) assert_int_equal(extra[i].opened + extra[i].closed, 0);
+}
+
 /* --- links on top --- */
 
 static struct side {
@@ -970,6 +1056,10 @@ int main(void)
         TEST(test_tcp_ends_that_close_at_once_each_keep_their_reason),
         TEST(test_tcp_a_reset_is_a_close),
         TEST(test_tcp_writing_to_a_peer_that_is_gone_ends_only_the_connection),
+        TEST(test_tcp_one_beside_listens_and_dials_for_itself),
+        TEST(test_tcp_freeing_one_beside_ends_its_connections_without_an_event),
+        TEST(test_tcp_one_beside_listens_nowhere_when_it_is_told_and_when_it_is_freed),
+        TEST(test_tcp_one_beside_is_freed_while_all_is_under_way),
         TEST(test_tcp_everything_can_be_closed_while_all_is_under_way),
         LINK_TEST(test_tcp_a_link_carries_everything_before_it_finishes),
         LINK_TEST(test_tcp_a_link_refuses_another_network),

@@ -4,9 +4,13 @@
 #ifndef MOTH_H
 #define MOTH_H
 
+#include "moth/frame.h"
 #include "moth/host.h"
 #include "moth/loop.h"
 #include "moth/node.h"
+#include "moth/router.h"
+#include "moth/store.h"
+#include "moth/tcp.h"
 #include "moth/types.h"
 
 #endif

@@ -10,7 +10,7 @@
 
 #include <assert.h>
 
-enum { KIND_AT = 3, LENGTH_BYTES = 3 };
+enum { KIND_AT = 3, LENGTH_BYTES = 3, PLAIN_LENGTH_BYTES = 4 };
 
 void frame_decoder_init(struct frame_decoder *d, enum frame_mode mode, size_t max_bytes)
 {
@@ -57,9 +57,10 @@ static int give(struct frame *out, uint8_t kind, uint8_t *body, size_t bytes)
     return 1;
 }
 
-static int give_framed(struct frame *out, uint8_t *start, size_t bytes)
+static int give_framed(const struct frame_decoder *d, struct frame *out, uint8_t *start, size_t bytes)
 {
-    return give(out, start[KIND_AT], start + FRAME_HEADER_BYTES, bytes - FRAME_HEADER_BYTES);
+    uint8_t kind = d->mode == FRAME_PLAIN ? 0 : start[KIND_AT];
+    return give(out, kind, start + FRAME_HEADER_BYTES, bytes - FRAME_HEADER_BYTES);
 }
 
 static int next_framed(struct frame_decoder *d, struct frame *out)
@@ -68,13 +69,14 @@ static int next_framed(struct frame_decoder *d, struct frame *out)
     if (!in_place && !gather(d, FRAME_HEADER_BYTES)) return 0;
 
     const uint8_t *header = in_place ? d->chunk.data : buf_span(&d->partial).data;
-    size_t body_bytes = (size_t)get_uint(header, LENGTH_BYTES), bytes = FRAME_HEADER_BYTES + body_bytes;
+    size_t body_bytes = (size_t)get_uint(header, d->mode == FRAME_PLAIN ? PLAIN_LENGTH_BYTES : LENGTH_BYTES);
+    size_t bytes = FRAME_HEADER_BYTES + body_bytes;
     if (body_bytes > d->max_bytes) return MOTH_ETOO_BIG;
 
-    if (in_place && d->chunk.bytes >= bytes) return give_framed(out, take(&d->chunk, bytes), bytes);
+    if (in_place && d->chunk.bytes >= bytes) return give_framed(d, out, take(&d->chunk, bytes), bytes);
     if (!gather(d, bytes)) return 0;
     d->handed_out = true;
-    return give_framed(out, buf_span(&d->partial).data, bytes);
+    return give_framed(d, out, buf_span(&d->partial).data, bytes);
 }
 
 /* The length of the line gathered so far plus `here` bytes of the chunk. A "\r" at its end may still turn out to belong

@@ -7,7 +7,8 @@
  *
  * The decoder takes chunks as they come, cut anywhere, and gives whole frames. A frame that lies whole inside a
  * chunk is handed out in place, without a copy; only what a chunk's end cuts in two is gathered. The same decoder
- * splits lines ("\n", a "\r" before it dropped) for piped commands and line protocols. */
+ * splits lines ("\n", a "\r" before it dropped) for piped commands and line protocols, and frames without a kind (a
+ * length of four bytes, then the body) for what scripts make of it. */
 #ifndef PROTO_FRAME_H
 #define PROTO_FRAME_H
 
@@ -28,10 +29,10 @@ enum frame_kind {
     FRAME_GOODBYE = 9
 };
 
-enum frame_mode { FRAME_LENGTH, FRAME_LINE };
+enum frame_mode { FRAME_LENGTH, FRAME_LINE, FRAME_PLAIN };
 
 struct frame {
-    uint8_t kind;     /* as it came: an unknown kind is the reader's to refuse; 0 in line mode */
+    uint8_t kind;     /* as it came: an unknown kind is the reader's to refuse; 0 in other modes */
     struct span body; /* borrowed from the chunk or the decoder until the next call; may be written */
 };
 

@@ -55,6 +55,8 @@ enum moth_limit {
     MOTH_LIMIT_KNOWN_PEERS,
     MOTH_LIMIT_WANTED_LINKS,
     MOTH_LIMIT_NOTICES_PER_SECOND,
+    MOTH_LIMIT_SCRIPT_DATA_BYTES,
+    MOTH_LIMIT_JOBS,
     MOTH_LIMIT_COUNT
 };
 
@@ -114,6 +116,7 @@ struct moth_payload {
     const char *type; /* [a-z0-9._-]{1,64}; NULL: "text" */
     const void *data;
     size_t bytes; /* at most MOTH_DATA_MAX: MOTH_ETOO_BIG */
+    bool is_auto; /* a program answers, not a person: no program should answer it */
 };
 
 #define MOTH_TTL_MAX_S 2592000u /* 30 days */
@@ -123,6 +126,7 @@ struct moth_send_options {
     uint32_t ttl_s;   /* 0: as configured; at most 30 days */
     uint32_t retries; /* 0: as configured; how often its receipt may be waited for in vain while there is a route */
     uint64_t re;      /* the message this answers; 0: none */
+    bool path;        /* whoever relays it writes its name on it */
 };
 
 /* In this order; from DELIVERED on a message has ended. PENDING: not on disk yet. QUEUED: committed. SENT: also on its
@@ -160,7 +164,91 @@ struct moth_message { /* received */
     unsigned hops;
     bool durable, broadcast;
     bool redelivered; /* it may have been given before, to a process that ended before it was marked as handled */
+    bool is_auto;     /* see moth_payload */
+    /* the first 8 bytes of the id of each relay, in order; NULL: not asked for, redelivered, or a carrier's copy */
+    const uint8_t *path;
+    size_t path_hops;
 };
+
+/* A durable message is handled when the callback that got its event returns. Called in there, this keeps it open until
+ * moth_handled: a process that ends before is given it again. What is open counts as not handled in the limits. */
+void moth_hold(struct moth_node *node, const struct moth_message *message);
+int moth_handled(struct moth_node *node, const struct moth_id *from, uint64_t id); /* MOTH_ENOT_FOUND: not open */
+
+/* While paused no durable message is given; they wait on the disk, and those of earlier runs with them. */
+void moth_pause_mail(struct moth_node *node, bool pause);
+
+/* Requests: light messages to a service, by name, and what it answers. The type is the name of the service; the answer
+ * comes as a REPLY event with `re` the id of the request, its type a word of the service's own choice. Nobody waits on
+ * this floor: whoever asks decides how long. Both may be lost. Errors as of moth_emit; `request` 0: MOTH_EARGUMENT. */
+int moth_request(struct moth_node *node, const struct moth_id *to, const struct moth_payload *payload, uint64_t *id);
+int moth_answer(struct moth_node *node, const struct moth_id *to, uint64_t request,
+                const struct moth_payload *payload);
+
+/* Hooks are asked at once, in the middle of other work: they may ask but change nothing, and whatever would change the
+ * node says MOTH_EPERMISSION. False vetoes, with reason MOTH_EVETOED: accept: the link is closed, and dialled again if
+ * wanted; forward: the message is dropped and its sender gets a hint; deliver: a durable message is refused, a light
+ * one dropped. Broadcasts are passed on all the same; requests and replies are delivered without asking. Each may be
+ * NULL. */
+struct moth_forward {
+    struct moth_id from, to;
+    uint64_t id;
+    size_t bytes; /* as it lies on the wire */
+    bool durable; /* false: sent once, and lost now */
+};
+struct moth_hooks {
+    bool (*accept)(void *owner, const struct moth_id *peer, const char *name, const char *address, bool inbound);
+    bool (*forward)(void *owner, const struct moth_forward *message);
+    bool (*deliver)(void *owner, const struct moth_message *message);
+};
+void moth_set_hooks(struct moth_node *node, const struct moth_hooks *hooks, void *owner); /* copied; NULL: none */
+
+/* Counts something that the owner itself drops, by reason, for the status. */
+void moth_count_discard(struct moth_node *node, int reason);
+
+/* Data of programs: ordered keys with values, in spaces by name, kept on the disk. Between moth_begin and moth_commit
+ * writes are gathered: they, what is sent meanwhile and what is marked as handled come to the disk in one commit, or
+ * not at all (of more than 1,024 sends the first ones may come earlier). moth_discard forgets the data and jobs that
+ * were gathered; what was sent is sent, and what was marked as handled stays so. Begin, then commit or discard, all in
+ * one turn; to begin once more, or to end what has not begun, changes nothing. Reads see what was written before.
+ * Without begin every write stands for itself. */
+#define MOTH_SPACE_MAX 64      /* bytes of the name of a space */
+#define MOTH_KEY_MAX 256       /* bytes of a key */
+#define MOTH_VALUE_MAX 1000000 /* bytes of a value */
+void moth_begin(struct moth_node *node);
+void moth_commit(struct moth_node *node);
+void moth_discard(struct moth_node *node);
+
+struct moth_bytes {
+    const void *data; /* NULL: none */
+    size_t bytes;
+};
+/* `value->data` NULL: the key is taken away. MOTH_EARGUMENT: space or key; MOTH_ETOO_BIG; MOTH_EFULL: all spaces
+ * together have reached their limit; MOTH_ESTORE, MOTH_ESLOW: the disk cannot take it now. */
+int moth_data_put(struct moth_node *node, const char *space, const struct moth_bytes *key,
+                  const struct moth_bytes *value);
+/* The value goes to `take`, borrowed; as all that is called so, it may call nothing of the node. MOTH_EARGUMENT: space
+ * or key; MOTH_ENOT_FOUND; MOTH_ESTORE. */
+int moth_data_get(struct moth_node *node, const char *space, const struct moth_bytes *key,
+                  void (*take)(void *context, const struct moth_bytes *value), void *context);
+/* The first key after `key` (NULL: the first of all), in the order of bytes. Both are borrowed. MOTH_ENOT_FOUND: there
+ * is none; MOTH_EARGUMENT, MOTH_ESTORE. */
+int moth_data_next(struct moth_node *node, const char *space, const struct moth_bytes *key,
+                   void (*take)(void *context, const struct moth_bytes *key, const struct moth_bytes *value),
+                   void *context);
+
+/* Jobs: something to be done at a time, kept on the disk until it is dropped. Whoever put them watches the clock.
+ * Errors as of moth_data_put. */
+struct moth_job {
+    uint64_t id, due_ms; /* due: since 1970 */
+    const char *name;    /* [A-Za-z0-9._-]{1,64} */
+    struct moth_bytes arguments; /* at most MOTH_VALUE_MAX */
+};
+int moth_job_put(struct moth_node *node, const struct moth_job *job, uint64_t *id); /* job->id is not read */
+int moth_job_drop(struct moth_node *node, uint64_t id);                             /* MOTH_ENOT_FOUND */
+size_t moth_jobs(const struct moth_node *node, struct moth_job *out, size_t capacity); /* by id; without arguments */
+int moth_job_get(struct moth_node *node, uint64_t id, void (*take)(void *context, const struct moth_job *job),
+                 void *context);
 
 struct moth_sent { /* a message of ours */
     uint64_t id;
@@ -264,15 +352,19 @@ struct moth_status {
     size_t carried, carried_bytes;          /* for others */
     size_t inbox, inbox_bytes, set_aside;   /* not handled yet; given up because they ended this program */
     uint64_t history_bytes;                 /* handled and ended messages on the disk */
+    uint64_t script_data_bytes;             /* spaces, keys and values; names and arguments of jobs */
+    size_t jobs;
     size_t writes_waiting;                  /* operations that are not committed yet */
     int store_reason;                       /* MOTH_OK, or why nothing new is promised now */
     uint64_t limits[MOTH_LIMIT_COUNT];
 };
 void moth_status(const struct moth_node *node, struct moth_status *out);
 
-/* Events. A peer can only ever cause MESSAGE with contents of its choice. */
+/* Events. A peer can only ever cause MESSAGE, REQUEST and REPLY with contents of its choice. */
 enum moth_event_kind {
     MOTH_EVENT_MESSAGE,   /* message */
+    MOTH_EVENT_REQUEST,   /* message: moth_answer answers it */
+    MOTH_EVENT_REPLY,     /* message: `re` is the request of ours that it answers */
     MOTH_EVENT_LINK_UP,   /* peer, name, address, inbound */
     MOTH_EVENT_LINK_DOWN, /* the same, and reason */
     MOTH_EVENT_PEER_UP,   /* peer, name, hops, via: reachable by any way */

@@ -214,6 +214,7 @@ uint64_t book_tick(struct moth_node *n, uint64_t now_us)
 int moth_alias(struct moth_node *n, const struct moth_id *id, const char *alias)
 {
     struct peer *p = peers_find(&n->peers, id);
+    if (n->in_hook) return MOTH_EPERMISSION;
     if (!p) return MOTH_EUNKNOWN_PEER;
     if (!store_may_promise(&n->store)) return MOTH_ESTORE; /* it would be forgotten */
     if (alias && alias[0] == '\0') return MOTH_EBAD_NAME;
@@ -237,6 +238,7 @@ static void end_links(struct moth_node *n, const struct peer *p)
 int moth_block(struct moth_node *n, const struct moth_id *id, bool block)
 {
     struct peer *p = peers_find(&n->peers, id);
+    if (n->in_hook) return MOTH_EPERMISSION;
     if (!p) return MOTH_EUNKNOWN_PEER;
     if (p == n->self) return MOTH_ESELF;
     if (!store_may_promise(&n->store)) return MOTH_ESTORE;

@@ -26,7 +26,7 @@ struct outgoing { /* a message of ours, from its acceptance to its end */
     struct outgoing *before, *after; /* in the box of its recipient, in the order of sending */
     uint64_t id;
     struct peer *to; /* borrowed: a peer with mail is not forgotten */
-    uint8_t kind, flags; /* of the envelope: data, deposit or hand-over */
+    uint8_t kind, flags; /* of the envelope: data, deposit or hand-over; a light one to ourselves */
     uint32_t ttl_s, retries, tries;
     uint32_t silences;      /* how often its receipt was waited for in vain: what `retries` limits */
     uint64_t accepted_ms;   /* by the store's clock, which counts its age */
@@ -34,7 +34,7 @@ struct outgoing { /* a message of ours, from its acceptance to its end */
     enum moth_state state;
     int reason;
     bool in_flight;      /* sent since the box was last called back */
-    bool light;          /* to ourselves, from emit: no state, no receipt */
+    bool light;          /* to ourselves, sent once: no state, no receipt */
     bool committed;      /* it is on the disk */
     bool taken;          /* to ourselves: the inbox has it and waits for its commit */
     struct peer *source; /* borrowed and held; hand-overs: whose envelope is inside */

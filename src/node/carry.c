@@ -352,7 +352,7 @@ static bool is_refusal(int rc)
 {
     static const int refusals[] = {MOTH_EMALFORMED, MOTH_EFORGED,  MOTH_EMISDIRECTED,  MOTH_EEXPIRED,  MOTH_ETOO_OLD,
                                    MOTH_EUNWANTED,  MOTH_ETOO_BIG, MOTH_EARGUMENT,     MOTH_EHOP_LIMIT,
-                                   MOTH_EUNKNOWN_KIND, MOTH_EUNKNOWN_PEER};
+                                   MOTH_EUNKNOWN_KIND, MOTH_EUNKNOWN_PEER, MOTH_EVETOED};
     for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++)
         if (refusals[i] == rc) return true;
     return false;
@@ -405,6 +405,7 @@ static int take_handover(struct moth_node *n, uint32_t age_s, struct span data)
     if (rc == MOTH_ERATE || (rc == 0 && !src)) return MOTH_ESTORE;
     if (rc < 0) return rc;
     if (in.e.kind == ENVELOPE_RECEIPT) return receipts_take(n, src, body.data);
+    in.e.path = slice_of(NULL, 0); /* the way of the copy is not known */
     return inbox_take(n, src, &in.e, &body, span_slice(plain));
 }
 

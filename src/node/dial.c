@@ -58,6 +58,7 @@ int moth_connect(struct moth_node *n, const char *address)
     char host[HOST_TEXT_BYTES];
     uint16_t port;
     int rc = host_port_parse(address, host, &port);
+    if (n->in_hook) return MOTH_EPERMISSION;
     if (rc < 0 || port == 0) return MOTH_EBAD_ADDRESS;
     if (n->leaving) return MOTH_ESHUTDOWN;
     struct wanted *w = find_wanted(n, address);
@@ -88,6 +89,7 @@ void dial_part(struct moth_node *n, struct peer *p)
 int moth_disconnect(struct moth_node *n, const struct moth_id *id)
 {
     struct peer *p = peers_find(&n->peers, id);
+    if (n->in_hook) return MOTH_EPERMISSION;
     if (!p) return MOTH_EUNKNOWN_PEER;
     size_t before = n->wanted_count;
     dial_part(n, p);
@@ -113,6 +115,7 @@ static int disconnect_where(struct moth_node *n, const char *address)
 int moth_disconnect_address(struct moth_node *n, const char *address)
 {
     struct wanted *w = find_wanted(n, address);
+    if (n->in_hook) return MOTH_EPERMISSION;
     if (!w) return disconnect_where(n, address);
     struct session *s = w->session;
     struct peer *p = w->has_peer ? peers_find(&n->peers, &w->peer) : NULL;

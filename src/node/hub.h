@@ -13,6 +13,8 @@
  *   carry     carriers: asking them, being one
  *   inbox     what arrives: opened, checked, committed, told
  *   receipts  owed to senders, and taken from recipients
+ *   hooks     what the owner may veto
+ *   data      what programs keep, and their batches; jobs: what they want to be done at a time
  *   book      the address book on the disk
  *   query     listings and figures
  */
@@ -23,6 +25,7 @@
 #include "net/link.h"
 #include "node/boxes.h"
 #include "node/bucket.h"
+#include "node/data.h"
 #include "node/keys.h"
 #include "node/peers.h"
 #include "node/recent.h"
@@ -127,10 +130,13 @@ struct arrival { /* a durable message for us, until it is handled */
     int64_t row;
     uint8_t flags;
     unsigned hops, starts; /* starts: how often handlers were called for it */
+    bool open;             /* its handler holds it */
+    bool marked;           /* as handled, while its handler is running */
     bool ready;            /* committed, and this start counted: it may be told */
     bool again, asked;     /* of an earlier process; its next start is being counted */
     size_t bytes;
-    uint8_t *body; /* owned; NULL: on the disk */
+    uint8_t *body;       /* owned; NULL: on the disk */
+    const uint8_t *path; /* borrowed from the end of body, 8 bytes a hop; NULL: none, or not known any more */
 };
 
 enum inbox_how { INBOX_BROADCAST = 1, INBOX_AGAIN = 2 };
@@ -164,9 +170,13 @@ struct moth_node {
     struct keys keys;
     struct reserve reserve;
     struct store store;
+    struct data data;
     struct boxes boxes;
     struct arrival *arrivals, *last_arrival; /* owned, in the order in which handlers are called */
     struct id_map arriving;                  /* those not committed yet */
+    struct id_map open; /* owned: those held by handlers; by their key, each points to the next of the same key */
+    struct arrival *telling; /* the one whose handler is running */
+    bool mail_paused;
     size_t arrived_count, arrived_bytes, set_aside;
     uint64_t book_us;                        /* when changed peers are to be saved */
     size_t book_at;                          /* the slot where saving goes on */
@@ -187,6 +197,9 @@ struct moth_node {
     struct store_report report; /* of opening; told in the first turn */
     bool damaged; /* what the database holds could not be loaded */
     bool first_turn, ticking, emitting, clone_told;
+    struct moth_hooks hooks;
+    void *hooks_owner;
+    bool in_hook; /* whatever would change the node says MOTH_EPERMISSION */
     struct buf scratch; /* where own envelopes are sealed */
     struct moth_sent *told; /* owned: state changes that the owner is still to hear of */
     size_t told_count, told_capacity;
@@ -332,10 +345,34 @@ int inbox_accept(struct moth_node *n, struct span frame, const struct envelope *
 int inbox_accept_broadcast(struct moth_node *n, struct span frame, const struct envelope *e);
 int inbox_take(struct moth_node *n, struct peer *from, const struct envelope *e, const struct envelope_body *body,
                struct slice plain);
-int inbox_take_own(struct moth_node *n, const struct outgoing *m);
+int inbox_take_own(struct moth_node *n, struct outgoing *m);
 void inbox_deliver(struct moth_node *n, const struct envelope *e, const struct envelope_body *body, unsigned how);
+/* 0; MOTH_EVETOED: a hook would not have it */
+int inbox_admit(struct moth_node *n, const struct envelope *e, const struct envelope_body *body, unsigned how);
 void inbox_turn(struct moth_node *n);
+void inbox_leave(struct moth_node *n); /* before the store closes */
 void inbox_close(struct moth_node *n);
+
+/* hooks.c: true where there is no hook */
+bool hooks_accept(struct session *s);
+bool hooks_forward(struct moth_node *n, const struct envelope *e, size_t bytes);
+bool hooks_deliver(struct moth_node *n, const struct moth_message *message);
+
+/* data.c */
+int data_load(struct moth_node *n);
+void data_close(struct moth_node *n);
+bool data_word_is_valid(const char *word); /* the name of a space, or of a job */
+bool data_fits(const struct moth_node *n, uint64_t bytes); /* so many more */
+void data_gathered(struct moth_node *n, const struct store_write *w); /* it will be written at the end */
+void data_settle(struct moth_node *n);        /* something is staged: written now, unless it was begun */
+int data_answer(struct moth_node *n, int rc); /* what a read of the store said, as programs hear it */
+
+/* jobs.c */
+int jobs_load(struct moth_node *n);
+void jobs_close(struct moth_node *n);
+size_t jobs_count(const struct moth_node *n);
+void jobs_write_staged(struct moth_node *n);
+void jobs_forget_staged(struct moth_node *n);
 
 /* book.c */
 int book_load(struct moth_node *n);

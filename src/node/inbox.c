@@ -1,9 +1,10 @@
 /* inbox.c -- what arrives for us: opened, checked, committed, told, receipted.
  *
  * A durable message goes to the database together with its id; only after that commit its receipt leaves and handlers
- * are called, in the order of arrival. When they are done it is marked as handled. What was not marked when the process
- * ended is told again, one at a time, each start counted on the disk before: whoever ended three processes is set
- * aside. What came before is not shown again, but receipted again. */
+ * are called, in the order of arrival. When they are done it is marked as handled, unless they hold it: then it is open
+ * until they say so, and the next is told meanwhile. What was not marked when the process ended is told again, one at a
+ * time, each start counted on the disk before: whoever ended three processes is set aside. What came before is not
+ * shown again, but receipted again. */
 #include "node/hub.h"
 
 #include "base/mem.h"
@@ -16,29 +17,60 @@
 
 /* --- telling --- */
 
-void inbox_deliver(struct moth_node *n, const struct envelope *e, const struct envelope_body *body, unsigned how)
-{
+struct told {
+    struct moth_message message;
     char name[PEER_DISPLAY_BYTES], type[ENVELOPE_TYPE_MAX + 1];
+};
+
+static void describe(const struct moth_node *n, const struct envelope *e, const struct envelope_body *body,
+                     unsigned how, struct told *out)
+{
     struct peer stranger = {.id = e->src};
     const struct peer *p = peers_find(&n->peers, &e->src);
-    peer_display(p ? p : &stranger, name);
-    *put_bytes((uint8_t *)type, body->type.data, body->type.bytes) = '\0';
+    bool has_path = (e->flags & ENVELOPE_HAS_PATH) != 0;
+    peer_display(p ? p : &stranger, out->name);
+    *put_bytes((uint8_t *)out->type, body->type.data, body->type.bytes) = '\0';
+    out->message = (struct moth_message){.from = e->src,
+                                         .name = out->name,
+                                         .id = e->id,
+                                         .re = body->re,
+                                         .sent_ms = body->sent_ms,
+                                         .encoding = (enum moth_encoding)body->encoding,
+                                         .type = out->type,
+                                         .data = body->data.data,
+                                         .bytes = body->data.bytes,
+                                         .hops = e->hops + 1u,
+                                         .durable = e->kind == ENVELOPE_DATA,
+                                         .broadcast = (how & INBOX_BROADCAST) != 0,
+                                         .redelivered = (how & INBOX_AGAIN) != 0,
+                                         .is_auto = (e->flags & ENVELOPE_IS_AUTO) != 0,
+                                         .path = has_path ? e->path.data : NULL,
+                                         .path_hops = has_path ? e->path.bytes / ENVELOPE_PATH_BYTES : 0};
+}
+
+int inbox_admit(struct moth_node *n, const struct envelope *e, const struct envelope_body *body, unsigned how)
+{
+    struct told told;
+    if (!n->hooks.deliver || e->kind == ENVELOPE_REQUEST || e->kind == ENVELOPE_REPLY) return 0;
+    describe(n, e, body, how, &told);
+    return hooks_deliver(n, &told.message) ? 0 : MOTH_EVETOED;
+}
+
+static enum moth_event_kind event_of(const struct envelope *e)
+{
+    return e->kind == ENVELOPE_REQUEST ? MOTH_EVENT_REQUEST
+           : e->kind == ENVELOPE_REPLY ? MOTH_EVENT_REPLY
+                                       : MOTH_EVENT_MESSAGE;
+}
+
+void inbox_deliver(struct moth_node *n, const struct envelope *e, const struct envelope_body *body, unsigned how)
+{
+    struct told told;
+    describe(n, e, body, how, &told);
     n->counts.messages_received++;
     n->counts.messages_redelivered += (how & INBOX_AGAIN) != 0;
-    struct moth_message message = {.from = e->src,
-                                   .name = name,
-                                   .id = e->id,
-                                   .re = body->re,
-                                   .sent_ms = body->sent_ms,
-                                   .encoding = (enum moth_encoding)body->encoding,
-                                   .type = type,
-                                   .data = body->data.data,
-                                   .bytes = body->data.bytes,
-                                   .hops = e->hops + 1u,
-                                   .durable = e->kind == ENVELOPE_DATA,
-                                   .broadcast = (how & INBOX_BROADCAST) != 0,
-                                   .redelivered = (how & INBOX_AGAIN) != 0};
-    node_emit(n, &(struct moth_event){.kind = MOTH_EVENT_MESSAGE, .peer = e->src, .name = name, .message = &message});
+    node_emit(n, &(struct moth_event){.kind = event_of(e), .peer = e->src, .name = told.name,
+                                      .message = &told.message});
 }
 
 /* --- arrivals: between the commit and the mark --- */
@@ -66,11 +98,18 @@ static struct arrival *arrival_new(struct moth_node *n, struct peer *from, uint6
     return a;
 }
 
-static void forget_first_arrival(struct moth_node *n)
+/* The first leaves the queue. */
+static struct arrival *take_first(struct moth_node *n)
 {
     struct arrival *a = n->arrivals;
     n->arrivals = a->after;
     if (!n->arrivals) n->last_arrival = NULL;
+    a->after = NULL;
+    return a;
+}
+
+static void forget(struct moth_node *n, struct arrival *a)
+{
     a->from->held--;
     a->from->arrived_bytes -= a->bytes;
     n->arrived_count--;
@@ -112,6 +151,62 @@ static void set_aside(struct moth_node *n, struct arrival *a)
                  "'history' shows it", name, STARTS_MAX);
 }
 
+/* --- held by their handlers --- */
+
+static bool is_from(const struct arrival *a, const struct moth_id *from, uint64_t id)
+{
+    return a->id == id && id_equal(&a->from->id, from);
+}
+
+static void put_open(struct moth_node *n, struct arrival *a)
+{
+    struct moth_id key = id_with(&a->from->id, a->id);
+    free(a->body);
+    a->body = NULL;
+    a->after = id_map_find(&n->open, &key);
+    id_map_put(&n->open, &key, a);
+}
+
+/* NULL: not open. */
+static struct arrival *take_open(struct moth_node *n, const struct moth_id *from, uint64_t id)
+{
+    struct moth_id key = id_with(from, id);
+    struct arrival *first = id_map_find(&n->open, &key), **at = &first;
+    while (*at && !is_from(*at, from, id)) at = &(*at)->after;
+    struct arrival *a = *at;
+    if (!a) return NULL;
+    *at = a->after;
+    if (first) id_map_put(&n->open, &key, first);
+    else id_map_remove(&n->open, &key);
+    return a;
+}
+
+void moth_hold(struct moth_node *n, const struct moth_message *message)
+{
+    bool durable = message->durable && !message->broadcast;
+    bool telling = n->telling && !n->telling->marked && durable;
+    if (telling && is_from(n->telling, &message->from, message->id)) n->telling->open = true;
+}
+
+int moth_handled(struct moth_node *n, const struct moth_id *from, uint64_t id)
+{
+    if (n->in_hook) return MOTH_EPERMISSION;
+    if (n->telling && n->telling->open && is_from(n->telling, from, id)) {
+        n->telling->open = false; /* its callback goes on */
+        n->telling->marked = true;
+        mark(n, n->telling, ARRIVAL_HANDLED); /* now: it may belong to what the callback began, see moth_begin */
+        return 0;
+    }
+    struct arrival *a = take_open(n, from, id);
+    if (!a) return MOTH_ENOT_FOUND;
+    mark(n, a, ARRIVAL_HANDLED);
+    forget(n, a);
+    node_due(n, node_now_us(n));
+    return 0;
+}
+
+/* --- told in order --- */
+
 /* What was told before is told again only once that is counted. False: it has to wait. */
 static bool count_start(struct moth_node *n, struct arrival *a)
 {
@@ -121,10 +216,31 @@ static bool count_start(struct moth_node *n, struct arrival *a)
     return false;
 }
 
+static void tell(struct moth_node *n, struct arrival *a, const struct envelope_body *body)
+{
+    struct envelope e = {.kind = ENVELOPE_DATA, .flags = a->flags, .src = a->from->id, .id = a->id,
+                         .hops = (uint8_t)a->hops,
+                         .path = slice_of(a->path, a->path ? a->hops * ENVELOPE_PATH_BYTES : 0)};
+    n->telling = a;
+    inbox_deliver(n, &e, body, a->again ? INBOX_AGAIN : 0);
+    n->telling = NULL;
+}
+
+/* It was told: it is done with, or its handler holds it. */
+static void settle_first(struct moth_node *n)
+{
+    struct arrival *a = take_first(n);
+    if (a->open) {
+        put_open(n, a);
+        return;
+    }
+    if (!a->marked) mark(n, a, ARRIVAL_HANDLED);
+    forget(n, a);
+}
+
 static bool tell_first(struct moth_node *n)
 {
     struct arrival *a = n->arrivals;
-    struct envelope e = {.kind = ENVELOPE_DATA, .src = a->from->id, .id = a->id, .hops = (uint8_t)a->hops};
     struct envelope_body body;
     int rc = a->body ? 0 : store_inbox_body(&n->store, a->row, a->bytes, &a->body);
     if (rc == MOTH_ESTORE) {
@@ -133,10 +249,9 @@ static bool tell_first(struct moth_node *n)
     }
     if (rc == MOTH_EDAMAGED) store_doubt(&n->store);
     if (rc == 0) rc = envelope_body_decode(a->flags, slice_of(a->body, a->bytes), &body);
-    if (rc == 0) inbox_deliver(n, &e, &body, a->again ? INBOX_AGAIN : 0);
+    if (rc == 0) tell(n, a, &body);
     else node_discard(n, MOTH_EDAMAGED);
-    mark(n, a, ARRIVAL_HANDLED);
-    forget_first_arrival(n);
+    settle_first(n);
     return true;
 }
 
@@ -147,15 +262,21 @@ static bool advance(struct moth_node *n)
     if (!a->again || a->asked) return false; /* its commit is awaited */
     if (a->starts < STARTS_MAX) return count_start(n, a);
     set_aside(n, a);
-    forget_first_arrival(n);
+    forget(n, take_first(n));
     return true;
 }
 
 void inbox_turn(struct moth_node *n)
 {
     unsigned told = 0;
-    while (n->arrivals && told < TOLD_A_TURN && advance(n)) told++;
+    while (n->arrivals && !n->mail_paused && told < TOLD_A_TURN && advance(n)) told++;
     if (told > 0) node_due(n, node_now_us(n)); /* the marks are to be written, and more may wait */
+}
+
+void moth_pause_mail(struct moth_node *n, bool pause)
+{
+    n->mail_paused = pause;
+    if (!pause) node_due(n, node_now_us(n));
 }
 
 static void load_one(void *owner, const struct stored_arrival *stored)
@@ -177,9 +298,26 @@ int inbox_load(struct moth_node *n)
     return store_load_arrivals(&n->store, load_one);
 }
 
+/* The process ends in good order: that its handlers did not come to an end is not the fault of what they hold. */
+void inbox_leave(struct moth_node *n)
+{
+    struct moth_id key;
+    void *value;
+    for (size_t at = 0; id_map_next(&n->open, &at, &key, &value);)
+        for (struct arrival *a = value; a; a = a->after) write_number(n, STORE_INBOX_STARTS, a, a->starts - 1, NULL);
+}
+
 void inbox_close(struct moth_node *n)
 {
-    while (n->arrivals) forget_first_arrival(n);
+    struct moth_id key;
+    void *value;
+    while (n->arrivals) forget(n, take_first(n));
+    for (size_t at = 0; id_map_next(&n->open, &at, &key, &value);)
+        for (struct arrival *a = value, *after; a; a = after) {
+            after = a->after;
+            forget(n, a);
+        }
+    id_map_fini(&n->open);
     id_map_fini(&n->arriving);
 }
 
@@ -198,6 +336,16 @@ static void on_kept(void *owner, const struct store_write *w)
     node_due(n, node_now_us(n));
 }
 
+/* The path stands behind the body; the disk does not keep it. */
+static void keep_body(struct arrival *a, const struct envelope *e, struct slice plain)
+{
+    a->body = mem_new(plain.bytes + e->path.bytes);
+    uint8_t *path = put_bytes(a->body, plain.data, plain.bytes);
+    if (!e->path.data) return;
+    put_bytes(path, e->path.data, e->path.bytes);
+    a->path = path;
+}
+
 static int keep(struct moth_node *n, struct peer *from, const struct envelope *e, struct slice plain)
 {
     int64_t peer_row = book_row(n, from);
@@ -208,7 +356,7 @@ static int keep(struct moth_node *n, struct peer *from, const struct envelope *e
     a->flags = e->flags;
     a->hops = e->hops;
     a->starts = 1;
-    a->body = mem_copy(plain.data, plain.bytes);
+    keep_body(a, e, plain);
     id_map_put(&n->arriving, &key, a);
     int64_t numbers[] = {a->row, peer_row, (int64_t)a->id, a->flags, a->hops,
                          (int64_t)node_wall_ms(n), ARRIVAL_NEW, a->starts, (int64_t)a->bytes,
@@ -251,30 +399,46 @@ int inbox_take(struct moth_node *n, struct peer *from, const struct envelope *e,
     if (rc == 0 && from->blocked) rc = MOTH_EUNWANTED;
     if (rc == 0 && body->data.bytes > MOTH_DATA_MAX) rc = MOTH_ETOO_BIG;
     if (rc == 0) rc = check_room(n, from, plain.bytes);
+    if (rc == 0) rc = inbox_admit(n, e, body, 0);
     if (rc == 0) rc = keep(n, from, e, plain);
-    if (rc == MOTH_EUNWANTED || rc == MOTH_ETOO_BIG || rc == MOTH_ETOO_OLD) receipts_owe(n, from, e->id, rc, true);
+    if (rc == MOTH_EUNWANTED || rc == MOTH_ETOO_BIG || rc == MOTH_ETOO_OLD || rc == MOTH_EVETOED)
+        receipts_owe(n, from, e->id, rc, true);
     return rc;
 }
 
-/* Durable mail to ourselves. It ends with its commit. */
-int inbox_take_own(struct moth_node *n, const struct outgoing *m)
+static int admit_own(struct moth_node *n, const struct outgoing *m, const struct envelope *e)
 {
-    struct envelope e = {.id = m->id, .flags = m->flags};
+    struct envelope_body body;
+    int rc = envelope_body_decode(m->flags, slice_of(m->body, m->body_bytes), &body);
+    return rc == 0 ? inbox_admit(n, e, &body, 0) : rc;
+}
+
+/* Durable mail to ourselves. It ends with its commit, or when a hook would not have it: `m` may be gone afterwards. */
+int inbox_take_own(struct moth_node *n, struct outgoing *m)
+{
+    struct envelope e = {.kind = ENVELOPE_DATA, .src = n->identity.id, .id = m->id, .flags = m->flags,
+                         .path = slice_of("", 0)};
     if (is_arriving(n, n->self, m->id)) return MOTH_EDUPLICATE;
     int rc = store_delivered(&n->store, n->self, m->id);
     if (rc == MOTH_EDUPLICATE) mail_own_taken(n, m->id); /* the mark of its end was lost */
     if (rc == 0) rc = check_room(n, n->self, m->body_bytes);
-    return rc == 0 ? keep(n, n->self, &e, slice_of(m->body, m->body_bytes)) : rc;
+    if (rc == 0) rc = admit_own(n, m, &e);
+    if (rc == 0) return keep(n, n->self, &e, slice_of(m->body, m->body_bytes));
+    if (rc == MOTH_EVETOED) mail_end(n, m, MOTH_REFUSED, rc);
+    return rc;
 }
 
 /* --- arriving --- */
 
+/* Messages, requests and replies that are told once or never. */
 static int take_light(struct moth_node *n, struct peer *from, const struct envelope *e,
                       const struct envelope_body *body)
 {
+    if (e->kind == ENVELOPE_REPLY && body->re == 0) return MOTH_EMALFORMED;
     if (from->blocked) return MOTH_EUNWANTED;
     if (!from->light) from->light = recent_new(n->limits[MOTH_LIMIT_LIGHT_IDS]);
     int rc = recent_add(from->light, e->id);
+    if (rc == 0) rc = inbox_admit(n, e, body, 0);
     if (rc == 0) inbox_deliver(n, e, body, 0);
     return rc;
 }
@@ -285,12 +449,12 @@ static int take_opened(struct moth_node *n, struct peer *from, const struct enve
     struct span data = {plain.data + (body->data.data - plain.data), body->data.bytes};
     switch ((enum envelope_kind)e->kind) {
     case ENVELOPE_DATA: return inbox_take(n, from, e, body, span_slice(plain));
-    case ENVELOPE_LIGHT: return take_light(n, from, e, body);
+    case ENVELOPE_LIGHT:
+    case ENVELOPE_REQUEST:
+    case ENVELOPE_REPLY: return take_light(n, from, e, body);
     case ENVELOPE_RECEIPT: return receipts_take(n, from, body->data);
     case ENVELOPE_DEPOSIT: return carry_take_deposit(n, from, e, body->data);
     case ENVELOPE_HANDOVER: return carry_take_handover(n, from, e, data);
-    case ENVELOPE_REQUEST:
-    case ENVELOPE_REPLY: return MOTH_EUNKNOWN_KIND; /* this version does not serve */
     }
     return MOTH_EUNKNOWN_KIND;
 }
@@ -322,6 +486,7 @@ int inbox_accept_broadcast(struct moth_node *n, struct span frame, const struct 
     int rc = envelope_open(e, span_slice(frame), key, frame.data + ENVELOPE_HEAD_BYTES, &body);
     aead_free(key);
     crypto_wipe(secret, sizeof secret);
+    if (rc == 0) rc = inbox_admit(n, e, &body, INBOX_BROADCAST);
     if (rc == 0) inbox_deliver(n, e, &body, INBOX_BROADCAST);
     return rc;
 }

@@ -41,6 +41,8 @@ static const struct moth_limit_info limits[MOTH_LIMIT_COUNT] = {
     [MOTH_LIMIT_KNOWN_PEERS] = {"known_peers", "peers", "an unreachable one is forgotten, else refused: full", 16384},
     [MOTH_LIMIT_WANTED_LINKS] = {"connects", "addresses", "connect is refused: full", 512},
     [MOTH_LIMIT_NOTICES_PER_SECOND] = {"notices", "per second", "more are not sent: rate", 100},
+    [MOTH_LIMIT_SCRIPT_DATA_BYTES] = {"script_data", "bytes", "more is not taken from scripts: full", 256u << 20},
+    [MOTH_LIMIT_JOBS] = {"jobs", "jobs", "no more are taken: full", 10000},
 };
 
 const struct moth_limit_info *moth_limit_info(enum moth_limit limit)

@@ -237,14 +237,16 @@ void mail_hint(struct moth_node *n, uint64_t id)
 
 static void deliver_light(struct moth_node *n, struct outgoing *m)
 {
-    struct envelope e = {.kind = ENVELOPE_LIGHT, .src = n->identity.id, .id = m->id};
+    struct envelope e = {.kind = m->kind, .flags = m->flags, .src = n->identity.id, .id = m->id};
     struct envelope_body body;
     uint8_t *plain = m->body;
     int rc = envelope_body_decode(m->flags, slice_of(plain, m->body_bytes), &body);
     n->boxes.memory_bytes -= m->body_bytes; /* the message goes before its handlers are called */
     m->body = NULL;
     boxes_remove(&n->boxes, m);
+    if (rc == 0) rc = inbox_admit(n, &e, &body, 0);
     if (rc == 0) inbox_deliver(n, &e, &body, 0);
+    else node_discard(n, rc);
     free(plain);
 }
 

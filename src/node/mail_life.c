@@ -162,6 +162,7 @@ void mail_end(struct moth_node *n, struct outgoing *m, enum moth_state state, in
 int moth_cancel(struct moth_node *n, uint64_t id)
 {
     struct outgoing *m = boxes_find(&n->boxes, id);
+    if (n->in_hook) return MOTH_EPERMISSION;
     if (!m || m->kind != ENVELOPE_DATA || m->light) return MOTH_ENOT_FOUND;
     if (!store_may_promise(&n->store)) return MOTH_ESTORE;
     mail_end(n, m, MOTH_CANCELLED, MOTH_ECANCELLED);

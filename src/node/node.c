@@ -51,11 +51,16 @@ void node_discard(struct moth_node *n, int reason)
     n->counts.discarded[reason < 0 && reason > -MOTH_ERROR_COUNT ? -reason : -MOTH_EMALFORMED]++;
 }
 
+void moth_count_discard(struct moth_node *n, int reason)
+{
+    node_discard(n, reason);
+}
+
 /* What must be said at all: echoes and races are everyday life. */
 static enum moth_log_level level_of(int reason)
 {
     return reason == MOTH_EDUPLICATE || reason == MOTH_ESTALE || reason == MOTH_EREPLACED || reason == MOTH_ESHUTDOWN ||
-                   reason == MOTH_ECLOSED || reason == MOTH_EUNWANTED
+                   reason == MOTH_ECLOSED || reason == MOTH_EUNWANTED || reason == MOTH_EVETOED
                ? MOTH_LOG_DEBUG
                : MOTH_LOG_WARN;
 }
@@ -196,6 +201,7 @@ static void make_rooms(struct moth_node *n)
     peer_pin_name(&n->peers, n->self, n->name);
     boxes_init(&n->boxes, seed);
     id_map_init(&n->arriving, seed);
+    id_map_init(&n->open, seed);
     n->router = router_new(&n->identity.id, seed);
     n->seen = seen_new(n->limits[MOTH_LIMIT_SEEN], seed);
     keys_init(&n->keys, n->host, &n->identity, seed);
@@ -242,6 +248,7 @@ static int open_store(struct moth_node *n, bool damaged)
     if (rc == 0) rc = book_load(n);
     if (rc == 0) rc = mail_load(n);
     if (rc == 0) rc = inbox_load(n);
+    if (rc == 0) rc = data_load(n);
     n->damaged = rc == MOTH_EDAMAGED;
     return rc;
 }
@@ -345,6 +352,8 @@ void moth_node_close(struct moth_node *n)
     }
     mail_close(n);
     receipts_close(n);
+    data_close(n);
+    if (n->store.db) inbox_leave(n);
     store_close(&n->store, !n->damaged);
     inbox_close(n);
     boxes_fini(&n->boxes);

@@ -285,6 +285,8 @@ void moth_status(const struct moth_node *n, struct moth_status *out)
     out->inbox_bytes = n->arrived_bytes;
     out->set_aside = n->set_aside;
     out->history_bytes = (uint64_t)(n->store.inbox_history + n->store.sent_history);
+    out->script_data_bytes = n->data.bytes;
+    out->jobs = jobs_count(n);
     out->writes_waiting = n->store.waiting;
     out->store_reason = n->store.reason;
     out->commits = n->store.commits;

@@ -51,6 +51,7 @@ static int relay(struct moth_node *n, struct session *from, struct span body, co
     if (rc < 0) return rc;
     if (e->hop_limit == 0 || e->hops >= ENVELOPE_HOPS_MAX) return MOTH_EHOP_LIMIT;
     if (s == from || id_equal(&e->src, &n->identity.id) || envelope_path_has(e, &n->identity.id)) return MOTH_ELOOP;
+    if (!hooks_forward(n, e, body.bytes)) return MOTH_EVETOED;
     size_t tail = envelope_patch(body, e->age_s, &n->identity.id, entry);
     rc = route_hand_over(s, from, FRAME_MESSAGE, span_slice(body), slice_of(entry, tail));
     if (rc == 0) n->counts.messages_relayed++;

@@ -1,4 +1,5 @@
-/* send.c -- what the user sends: checked, encoded once, and given to mail.c (durable) or to the way out (light). */
+/* send.c -- what the user sends: checked, encoded once, and given to mail.c (durable) or to the way out (what is sent
+ * once: light messages, requests and their answers). */
 #include "node/hub.h"
 
 #include "base/mem.h"
@@ -10,9 +11,10 @@
 
 /* --- durable --- */
 
-static int check_payload(const struct moth_payload *payload)
+static int check_payload(const struct moth_node *n, const struct moth_payload *payload)
 {
     const char *type = payload->type ? payload->type : "text";
+    if (n->in_hook) return MOTH_EPERMISSION;
     if (payload->bytes > MOTH_DATA_MAX) return MOTH_ETOO_BIG;
     if (!envelope_type_is_valid(slice_text(type))) return MOTH_EARGUMENT;
     if (payload->encoding > MOTH_JSON) return MOTH_EARGUMENT;
@@ -34,13 +36,14 @@ static struct outgoing *make(struct moth_node *n, struct peer *to, const struct 
     uint32_t retries = options->retries ? options->retries : n->retries;
     struct outgoing *m = mail_new(n, to, ENVELOPE_DATA, id, &body, ttl_s);
     m->retries = retries == MOTH_RETRIES_UNLIMITED ? 0 : retries;
+    m->flags |= (options->path ? ENVELOPE_HAS_PATH : 0) | (payload->is_auto ? ENVELOPE_IS_AUTO : 0);
     return m;
 }
 
 static int check_send(const struct moth_node *n, const struct peer *to, const struct moth_payload *payload,
                       const struct moth_send_options *options)
 {
-    int rc = check_payload(payload);
+    int rc = check_payload(n, payload);
     if (rc < 0) return rc;
     if (n->leaving) return MOTH_ESHUTDOWN;
     if (!to) return MOTH_EUNKNOWN_PEER;
@@ -71,28 +74,35 @@ int moth_send(struct moth_node *n, const struct moth_id *to, const struct moth_p
     return 0;
 }
 
-/* Light, to ourselves: it waits for the turn, in memory. */
-static void keep_light(struct moth_node *n, const struct moth_payload *payload, uint64_t id)
+/* --- light --- */
+
+static uint8_t flags_of(const struct envelope_body *body, const struct moth_payload *payload)
 {
-    static const struct moth_send_options none;
-    struct outgoing *m = make(n, n->self, payload, &none, id);
+    return (uint8_t)((body->re ? ENVELOPE_HAS_RE : 0) | (payload->is_auto ? ENVELOPE_IS_AUTO : 0));
+}
+
+/* To ourselves: it waits for the turn, in memory. */
+static void keep_light(struct moth_node *n, enum envelope_kind kind, const struct envelope_body *body, uint8_t flags,
+                       uint64_t id)
+{
+    struct outgoing *m = mail_new(n, n->self, (uint8_t)kind, id, body, LIGHT_TTL_S);
+    m->flags = flags;
     m->light = true;
     boxes_put(&n->boxes, m);
     node_due(n, node_now_us(n));
 }
 
-/* --- light --- */
-
-static int emit_to(struct moth_node *n, struct peer *to, const struct moth_payload *payload, uint64_t id)
+static int send_light(struct moth_node *n, struct peer *to, enum envelope_kind kind, const struct moth_payload *payload,
+                      uint64_t id, uint64_t re)
 {
+    struct envelope_body body = body_of(n, payload, re);
+    struct envelope head = {.kind = (uint8_t)kind, .flags = flags_of(&body, payload), .ttl_s = LIGHT_TTL_S, .id = id};
     size_t bytes;
     if (to->blocked) return MOTH_EUNWANTED;
     if (to == n->self) {
-        keep_light(n, payload, id);
+        keep_light(n, kind, &body, head.flags, id);
         return 0;
     }
-    struct envelope_body body = body_of(n, payload, 0);
-    struct envelope head = {.kind = ENVELOPE_LIGHT, .ttl_s = LIGHT_TTL_S, .id = id};
     uint8_t *plain = mail_encode(&body, &bytes);
     int rc = route_seal(n, to, &head, slice_of(plain, bytes));
     free(plain);
@@ -104,10 +114,10 @@ static int emit_to_all(struct moth_node *n, const struct moth_payload *payload, 
     uint8_t secret[32];
     size_t bytes;
     if (!route_may_broadcast(n, &n->identity.id)) return MOTH_ERATE;
-    struct envelope head = {.kind = ENVELOPE_LIGHT, .ttl_s = LIGHT_TTL_S, .id = id, .src = n->identity.id,
-                            .hop_limit = ENVELOPE_HOPS_MAX};
-    memcpy(head.epk, n->identity.ed25519_public, 32);
     struct envelope_body body = body_of(n, payload, 0);
+    struct envelope head = {.kind = ENVELOPE_LIGHT, .flags = flags_of(&body, payload), .ttl_s = LIGHT_TTL_S, .id = id,
+                            .src = n->identity.id, .hop_limit = ENVELOPE_HOPS_MAX};
+    memcpy(head.epk, n->identity.ed25519_public, 32);
     uint8_t *plain = mail_encode(&body, &bytes);
     uint8_t *out = buf_reserve(&n->scratch, ENVELOPE_HEAD_BYTES + bytes + CRYPTO_TAG_BYTES + CRYPTO_SIGNATURE_BYTES);
     envelope_broadcast_key(n->network_key, &n->identity.id, secret);
@@ -119,16 +129,34 @@ static int emit_to_all(struct moth_node *n, const struct moth_payload *payload, 
     return route_spread(n, NULL, slice_of(out, size), slice_of(NULL, 0)) > 0 ? 0 : MOTH_EUNREACHABLE;
 }
 
-int moth_emit(struct moth_node *n, const struct moth_id *to, const struct moth_payload *payload)
+/* `to` NULL: to everyone. */
+static int send_once(struct moth_node *n, const struct moth_id *to, enum envelope_kind kind,
+                     const struct moth_payload *payload, uint64_t re, uint64_t *id)
 {
-    uint64_t id;
     struct peer *p = to ? peers_find(&n->peers, to) : NULL;
-    int rc = check_payload(payload);
+    int rc = check_payload(n, payload);
     if (rc == 0 && n->leaving) rc = MOTH_ESHUTDOWN;
     if (rc == 0 && to && !p) rc = MOTH_EUNKNOWN_PEER;
-    if (rc == 0) rc = reserve_next_id(&n->reserve, &id);
-    if (rc == 0) rc = p ? emit_to(n, p, payload, id) : emit_to_all(n, payload, id);
+    if (rc == 0) rc = reserve_next_id(&n->reserve, id);
+    if (rc == 0) rc = p ? send_light(n, p, kind, payload, *id, re) : emit_to_all(n, payload, *id);
     if (rc < 0) node_discard(n, rc);
     else n->counts.messages_sent++;
     return rc;
+}
+
+int moth_emit(struct moth_node *n, const struct moth_id *to, const struct moth_payload *payload)
+{
+    uint64_t id;
+    return send_once(n, to, ENVELOPE_LIGHT, payload, 0, &id);
+}
+
+int moth_request(struct moth_node *n, const struct moth_id *to, const struct moth_payload *payload, uint64_t *id)
+{
+    return send_once(n, to, ENVELOPE_REQUEST, payload, 0, id);
+}
+
+int moth_answer(struct moth_node *n, const struct moth_id *to, uint64_t request, const struct moth_payload *payload)
+{
+    uint64_t id;
+    return request == 0 ? MOTH_EARGUMENT : send_once(n, to, ENVELOPE_REPLY, payload, request, &id);
 }

@@ -147,20 +147,22 @@ static void settle(struct session *s)
 
 /* --- ready --- */
 
+/* Where they can be dialled, when known. */
+static struct address address_of(const struct link *l)
+{
+    struct address at = l->conn->remote;
+    if (l->inbound && l->listen_port != 0) at.port = l->listen_port;
+    return at;
+}
+
 static void learn_from_handshake(struct session *s)
 {
     struct link *l = s->link;
-    struct address at = l->conn->remote;
+    struct address at = address_of(l);
     peer_prove(&s->node->peers, s->peer, l->ed25519_key, l->x25519_key);
     s->peer->parted = false;
-    if (!l->inbound) {
-        peer_add_address(s->peer, &at, session_scope(s), true);
-    } else if (l->listen_port != 0) {
-        at.port = l->listen_port;
-        peer_add_address(s->peer, &at, session_scope(s), false);
-    }
+    if (!l->inbound || l->listen_port != 0) peer_add_address(s->peer, &at, session_scope(s), !l->inbound);
     book_touch(s->node, s->peer);
-    address_format(&at, s->address); /* where they can be dialled, when known */
 }
 
 static size_t open_links(const struct moth_node *n)
@@ -179,9 +181,13 @@ static int on_ready(void *owner, struct link *l)
         say_goodbye(l, GOODBYE_FULL, MOTH_EFULL);
         return 0;
     }
-    struct peer *p = peers_get(&n->peers, &l->peer, true);
+    struct address at = address_of(l);
+    address_format(&at, s->address);
+    struct peer *p = peers_find(&n->peers, &l->peer);
+    if (p && p->blocked) return MOTH_EUNWANTED;
+    if (!hooks_accept(s)) return MOTH_EVETOED; /* before the address book makes room for them */
+    p = peers_get(&n->peers, &l->peer, true);
     if (!p) return MOTH_EFULL;
-    if (p->blocked) return MOTH_EUNWANTED;
     s->peer = p;
     p->held++;
     s->ping_us = node_now_us(n) + PING_US;

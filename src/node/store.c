@@ -88,8 +88,38 @@ struct store_write *store_write_new(enum store_kind kind, const int64_t *numbers
     return w;
 }
 
+/* What must not be on the disk without the rest of its row. */
+static bool is_bound(enum store_kind kind)
+{
+    return kind == STORE_INBOX_STATE || kind == STORE_KV || kind == STORE_KV_DROP || kind == STORE_JOB ||
+           kind == STORE_JOB_DROP;
+}
+
+static void end_row(struct store *s)
+{
+    if (s->row > 0) s->last->with_next = false;
+    s->row = 0;
+    s->row_is_bound = false;
+}
+
+/* A row that only sends may end, and go on as another. */
+static void join(struct store *s, struct store_write *w)
+{
+    s->row_is_bound = s->row_is_bound || is_bound(w->kind);
+    if (s->row >= STORE_ROW_MAX && !s->row_is_bound) end_row(s);
+    w->with_next = true;
+    s->row++;
+}
+
+void store_join(struct store *s, bool join)
+{
+    if (!join) end_row(s);
+    s->joining = join;
+}
+
 void store_write(struct store *s, struct store_write *w)
 {
+    if (s->joining) join(s, w);
     if (s->last) s->last->after = w;
     else s->first = w;
     if (!s->first_us) s->first_us = now_us(s);
@@ -120,10 +150,19 @@ static void settle_writes(struct store *s, unsigned count)
     s->first_us = s->first ? now_us(s) : 0;
 }
 
+static int room_in_memory(const struct store *s)
+{
+    return s->waiting_bytes + s->gathered_bytes > WAITING_MAX ? MOTH_ESLOW : 0;
+}
+
 int store_room(const struct store *s)
 {
-    if (s->reason < 0) return MOTH_ESTORE;
-    return s->waiting_bytes > WAITING_MAX ? MOTH_ESLOW : 0;
+    return s->reason < 0 ? MOTH_ESTORE : room_in_memory(s);
+}
+
+int store_room_to_end(const struct store *s)
+{
+    return s->reason == MOTH_ENO_SPACE ? room_in_memory(s) : store_room(s);
 }
 
 bool store_is_idle(const struct store *s)
@@ -218,9 +257,20 @@ static void job_done(void *context)
     free(j);
 }
 
+/* Those that may be committed: not a row that has not ended. */
+static size_t ready(const struct store *s)
+{
+    return s->waiting - s->row;
+}
+
+/* Whole rows, as many as there is room for, but one at least. */
 static unsigned next_group(const struct store *s)
 {
-    return (unsigned)(s->waiting < s->group ? s->waiting : s->group);
+    const struct store_write *w = s->first;
+    size_t count = 0, all = ready(s);
+    for (size_t n = 1; n <= all && (count == 0 || n <= s->group); n++, w = w->after)
+        if (!w->with_next) count = n;
+    return (unsigned)count;
 }
 
 static void start_job(struct store *s, uint64_t now)
@@ -322,8 +372,8 @@ static void forget_old(struct store *s)
 /* Lone writes go at once; under load a group gathers for a while. */
 static uint64_t group_due(const struct store *s)
 {
-    if (s->waiting == 0) return s->group_began_us + CLOCK_US;
-    if (s->waiting >= s->group || s->hurry) return 0;
+    if (ready(s) == 0) return s->group_began_us + CLOCK_US;
+    if (ready(s) >= s->group || s->hurry) return 0;
     uint64_t by_wait = s->first_us + s->group_us, by_pause = s->group_began_us + s->group_us;
     return by_wait < by_pause ? by_wait : by_pause;
 }
@@ -386,11 +436,11 @@ int store_open(struct store *s, const struct store_setup *setup, struct store_re
     return 0;
 }
 
-/* Whoever waits for these is going away: nobody is called. */
+/* Whoever waits for these is going away: nobody is called. A row that has not ended never was. */
 static int flush(struct store *s)
 {
     int rc = s->reason == MOTH_ENO_SPACE ? 0 : s->reason; /* the ballast may have made room */
-    while (rc == 0 && s->first) {
+    while (rc == 0 && ready(s) > 0) {
         struct store_totals t = totals(s);
         unsigned count = next_group(s);
         rc = db_commit(s->db, s->first, count, &t);

@@ -9,6 +9,9 @@
  * every few seconds it is tried again. A ballast file is given up when the disk is full, so that what ends can still be
  * written; only when it is back, promises begin again.
  *
+ * Some writes belong together: what is written between store_join(s, true) and store_join(s, false) is a row, which is
+ * committed whole or not at all, whatever the size of a group.
+ *
  * The store's clock counts the time the node lived, in ms; time switched off counts as the wall clock's gap, between
  * nothing and a day. Ages and expiry go by it, whatever happens to the calendar. */
 #ifndef NODE_STORE_H
@@ -59,6 +62,7 @@ struct store_write {
     void *subject;                   /* for `done` */
     int64_t result;                  /* the sum of the first column of the rows it returned */
     size_t bytes;
+    bool with_next; /* committed together with the one behind it */
 };
 
 /* `owner` is the node's, for `done` and `on_condition`: 0, or why nothing can be promised now. */
@@ -70,6 +74,9 @@ struct store {
     struct store_job *job;   /* NULL: none */
     struct store_write *first, *last; /* owned: not committed yet */
     size_t waiting, waiting_bytes;
+    size_t gathered_bytes;   /* of what will be written at the end of a row (data.c); counts as waiting */
+    size_t row;              /* how many of the last ones are a row that has not ended */
+    bool joining, row_is_bound; /* bound: nothing of it may go before the rest */
     uint64_t first_us;       /* since when the first one waits */
     uint64_t group, group_us, group_began_us, ballast_bytes;
     int reason;
@@ -120,11 +127,16 @@ static inline bool store_may_promise(const struct store *s)
 
 /* May something new be written and promised? 0; MOTH_ESTORE: the disk cannot; MOTH_ESLOW: too much waits already. */
 int store_room(const struct store *s);
+int store_room_to_end(const struct store *s); /* the same for what takes something away: a full disk takes it, too */
 
 /* Writes. The blobs are copied. */
 struct store_write *store_write_new(enum store_kind kind, const int64_t *numbers, unsigned number_count,
                                     const struct slice *blobs, unsigned blob_count);
 void store_write(struct store *s, struct store_write *w); /* owned from here on */
+/* From `join` true to false all writes are one row. Of more than STORE_ROW_MAX of them the first ones may go earlier,
+ * until there is one among them that says what a program has done: data, a job, an arrival's state. */
+#define STORE_ROW_MAX 1024
+void store_join(struct store *s, bool join);
 bool store_is_idle(const struct store *s);
 void store_doubt(struct store *s); /* a read said MOTH_EDAMAGED: promises stop until it was checked */
 
@@ -187,7 +199,14 @@ int store_history(const struct store *s, int64_t peer_row, bool (*each)(void *co
 /* States of an arrival in the database. */
 enum arrival_state { ARRIVAL_NEW, ARRIVAL_HANDLED, ARRIVAL_SET_ASIDE };
 
-/* Data of scripts: ordered keys with values in named spaces; jobs that are due at a time. */
+/* Data of scripts: ordered keys with values in named spaces; jobs that are due at a time. As with all reads, what
+ * `take` and `each` are given is borrowed, and they may call nothing of the store. */
+int store_script_bytes(const struct store *s, uint64_t *out); /* of names, keys, values and arguments; reads them all */
+int store_kv_bytes(const struct store *s, struct slice space, struct slice key, size_t *out); /* of a value */
+int store_kv(const struct store *s, struct slice space, struct slice key,
+             void (*take)(void *context, struct slice value), void *context);
+int store_job_arguments(const struct store *s, int64_t job, void (*take)(void *context, struct slice arguments),
+                        void *context);
 int store_kv_each(const struct store *s, struct slice space, struct slice from_key,
                   bool (*each)(void *context, struct slice key, struct slice value), void *context);
 int store_job_each(const struct store *s, bool (*each)(void *context, int64_t job, uint64_t due_ms, struct slice name,

@@ -27,7 +27,10 @@ static const char *const sql[QUERY_COUNT] = {
     [QUERY_HISTORY_IN_OF] = RECEIVED " WHERE m.peer = ?1 ORDER BY row DESC",
     [QUERY_HISTORY_OUT_OF] = SENT " AND m.peer = ?1 ORDER BY m.id DESC",
     [QUERY_KV] = "SELECT key, value FROM script_data WHERE space = ?1 AND key >= ?2 ORDER BY key",
+    [QUERY_KV_ONE] = "SELECT value FROM script_data WHERE space = ?1 AND key = ?2",
+    [QUERY_KV_BYTES] = "SELECT length(value) FROM script_data WHERE space = ?1 AND key = ?2",
     [QUERY_JOBS] = "SELECT job, due_ms, name, arguments FROM script_jobs ORDER BY due_ms, job",
+    [QUERY_JOB] = "SELECT arguments FROM script_jobs WHERE job = ?1",
 };
 
 /* The statement, ready to be bound; NULL: it cannot be asked now. Whoever takes it resets it. */
@@ -281,14 +284,67 @@ int store_history(const struct store *s, int64_t peer_row, bool (*each)(void *co
 
 /* --- data of scripts --- */
 
+int store_script_bytes(const struct store *s, uint64_t *out)
+{
+    int64_t data = 0, jobs = 0;
+    int rc = db_get(s->db->reader, "SELECT coalesce(sum(length(space) + length(key) + length(value)), 0)"
+                                   " FROM script_data", &data);
+    if (rc == 0) rc = db_get(s->db->reader, "SELECT coalesce(sum(length(name) + length(arguments)), 0)"
+                                            " FROM script_jobs", &jobs);
+    *out = (uint64_t)(data + jobs);
+    return rc;
+}
+
+/* The statement, bound to a space and a key in it. */
+static sqlite3_stmt *ask_kv(const struct store *s, enum store_query query, struct slice space, struct slice key)
+{
+    sqlite3_stmt *q = ask(s, query);
+    if (!q) return NULL;
+    sqlite3_bind_blob(q, 1, space.data, (int)space.bytes, SQLITE_STATIC);
+    sqlite3_bind_blob64(q, 2, key.data ? (const void *)key.data : "", key.bytes, SQLITE_STATIC);
+    return q;
+}
+
+int store_kv_bytes(const struct store *s, struct slice space, struct slice key, size_t *out)
+{
+    sqlite3_stmt *q = ask_kv(s, QUERY_KV_BYTES, space, key);
+    if (!q) return MOTH_ESTORE;
+    int rc = answer(sqlite3_step(q));
+    if (rc == 0) *out = (size_t)sqlite3_column_int64(q, 0);
+    sqlite3_reset(q);
+    return rc;
+}
+
+/* The blob in the first row. */
+static int take_blob(sqlite3_stmt *q, void (*take)(void *context, struct slice blob), void *context)
+{
+    if (!q) return MOTH_ESTORE;
+    int rc = answer(sqlite3_step(q));
+    if (rc == 0) take(context, column_slice(q, 0));
+    sqlite3_reset(q);
+    return rc;
+}
+
+int store_kv(const struct store *s, struct slice space, struct slice key,
+             void (*take)(void *context, struct slice value), void *context)
+{
+    return take_blob(ask_kv(s, QUERY_KV_ONE, space, key), take, context);
+}
+
+int store_job_arguments(const struct store *s, int64_t job, void (*take)(void *context, struct slice arguments),
+                        void *context)
+{
+    sqlite3_stmt *q = ask(s, QUERY_JOB);
+    if (q) sqlite3_bind_int64(q, 1, job);
+    return take_blob(q, take, context);
+}
+
 int store_kv_each(const struct store *s, struct slice space, struct slice from_key,
                   bool (*each)(void *context, struct slice key, struct slice value), void *context)
 {
-    sqlite3_stmt *q = ask(s, QUERY_KV);
+    sqlite3_stmt *q = ask_kv(s, QUERY_KV, space, from_key);
     if (!q) return MOTH_ESTORE;
     int rc;
-    sqlite3_bind_blob(q, 1, space.data, (int)space.bytes, SQLITE_STATIC);
-    sqlite3_bind_blob64(q, 2, from_key.data ? (const void *)from_key.data : "", from_key.bytes, SQLITE_STATIC);
     while ((rc = sqlite3_step(q)) == SQLITE_ROW && each(context, column_slice(q, 0), column_slice(q, 1))) continue;
     sqlite3_reset(q);
     return db_error(rc);

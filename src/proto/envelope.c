@@ -34,7 +34,7 @@ static void read_head(const uint8_t *head, struct envelope *out)
 static int check_head(const struct envelope *e, bool broadcast)
 {
     if (e->kind < ENVELOPE_DATA || e->kind > ENVELOPE_HANDOVER) return MOTH_EUNKNOWN_KIND;
-    if (e->flags & ~(ENVELOPE_HAS_PATH | ENVELOPE_HAS_RE)) return MOTH_EMALFORMED;
+    if (e->flags & ~(ENVELOPE_HAS_PATH | ENVELOPE_HAS_RE | ENVELOPE_IS_AUTO)) return MOTH_EMALFORMED;
     if (id_is_zero(&e->src) || id_is_zero(&e->dst) != broadcast) return MOTH_EMALFORMED;
     if (broadcast && e->kind != ENVELOPE_LIGHT) return MOTH_EMALFORMED;
     if (e->hops > ENVELOPE_HOPS_MAX) return MOTH_EHOP_LIMIT;

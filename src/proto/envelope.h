@@ -5,7 +5,7 @@
  *        1     1  hops: hops it has taken                     } every hop rewrites these
  *        2     4  age_s: seconds since it was accepted       /
  *        6     1  kind (enum envelope_kind)                  \
- *        7     1  flags: 1 path, 2 re                         |
+ *        7     1  flags: 1 path, 2 re, 4 auto                 |
  *        8     4  ttl_s                                       |
  *       12    16  src                                         } authenticated end to end
  *       28    16  dst, zero for a broadcast                   |
@@ -41,7 +41,7 @@ enum envelope_kind {
     ENVELOPE_HANDOVER = 7
 };
 
-enum envelope_flag { ENVELOPE_HAS_PATH = 1, ENVELOPE_HAS_RE = 2 };
+enum envelope_flag { ENVELOPE_HAS_PATH = 1, ENVELOPE_HAS_RE = 2, ENVELOPE_IS_AUTO = 4 };
 enum envelope_encoding { ENCODING_BYTES = 0, ENCODING_TEXT = 1, ENCODING_JSON = 2 };
 
 /* A parsed head, and slices into the frame it was parsed from. */

@@ -74,7 +74,9 @@ static void push_note(lua_State *L, const char *text)
 static void push_event(lua_State *L, struct moth_node *node, const struct moth_event *e)
 {
     switch (e->kind) {
-    case MOTH_EVENT_MESSAGE: push_received(L, e->message); break;
+    case MOTH_EVENT_MESSAGE:
+    case MOTH_EVENT_REQUEST:
+    case MOTH_EVENT_REPLY: push_received(L, e->message); break;
     case MOTH_EVENT_STATE: bind_push_message(L, node, e->sent); break;
     case MOTH_EVENT_NOTE: push_note(L, e->text); break;
     case MOTH_EVENT_LINK_UP:
@@ -90,6 +92,8 @@ static const char *event_name(enum moth_event_kind kind)
 {
     switch (kind) {
     case MOTH_EVENT_MESSAGE: return "message";
+    case MOTH_EVENT_REQUEST: return "request";
+    case MOTH_EVENT_REPLY: return "reply";
     case MOTH_EVENT_LINK_UP: return "link:up";
     case MOTH_EVENT_LINK_DOWN: return "link:down";
     case MOTH_EVENT_PEER_UP: return "peer:up";

@@ -123,12 +123,12 @@ static void test_the_hop_limit_ends_a_message(void **state)
     kit_free(k);
 }
 
-static void test_a_kind_that_is_not_served_is_counted(void **state)
+static void test_a_message_of_a_kind_that_is_not_known_is_counted(void **state)
 {
     struct kit *k = kit_row(56, 2);
     uint8_t frame[512];
     (void)state;
-    size_t bytes = seal(k, kit_id(k, 0), 1, ENVELOPE_REQUEST, 1000, 5, frame);
+    size_t bytes = seal(k, kit_id(k, 0), 1, (enum envelope_kind)(ENVELOPE_HANDOVER + 1), 1000, 5, frame);
     push(k, FRAME_MESSAGE, frame, bytes);
     assert_int_equal(kit_discarded(k, 1, MOTH_EUNKNOWN_KIND), 1);
     kit_free(k);
@@ -679,7 +679,7 @@ int main(void)
         cmocka_unit_test(test_every_flipped_byte_of_a_message_is_refused),
         cmocka_unit_test(test_a_message_in_anothers_name_is_refused),
         cmocka_unit_test(test_the_hop_limit_ends_a_message),
-        cmocka_unit_test(test_a_kind_that_is_not_served_is_counted),
+        cmocka_unit_test(test_a_message_of_a_kind_that_is_not_known_is_counted),
         cmocka_unit_test(test_a_forged_advert_ends_the_link),
         cmocka_unit_test(test_adverts_above_the_rate_of_a_link_are_dropped),
         cmocka_unit_test(test_loopback_addresses_are_not_learned_over_other_links),

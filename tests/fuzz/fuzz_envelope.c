@@ -77,7 +77,7 @@ static struct envelope read_head(struct reader *r, bool broadcast)
 {
     struct envelope head = {.hop_limit = 10, .kind = ENVELOPE_LIGHT};
     if (!broadcast) head.kind = (uint8_t)(1 + read_uint(r, 1) % ENVELOPE_HANDOVER);
-    head.flags = read_uint(r, 1) & 3;
+    head.flags = read_uint(r, 1) & 7;
     head.ttl_s = (uint32_t)read_uint(r, 4);
     head.id = read_uint(r, 8);
     read_copy(r, head.epk, sizeof head.epk);

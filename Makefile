@@ -12,6 +12,7 @@ FUZZ_SECONDS ?= 60
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 LIBRARIES := libuv libcrypto sqlite3
+PROGRAM_LIBRARIES := lua5.4-cjson
 LIBRARY_ROOMS := base proto net node
 PROGRAM_ROOMS := script cli
 
@@ -50,7 +51,7 @@ lazily = $(eval $1 := $$(shell $2 || echo missing))$(if $(filter missing,$($1)),
 LUA_PACKAGE = $(call lazily,LUA_PACKAGE,.ci/deps lua)
 PACKAGE_CFLAGS = $(call lazily,PACKAGE_CFLAGS,pkg-config --cflags $(LUA_PACKAGE) $(LIBRARIES))
 LIBRARY_LIBS = $(call lazily,LIBRARY_LIBS,pkg-config --libs $(LIBRARIES))
-PROGRAM_LIBS = $(call lazily,PROGRAM_LIBS,pkg-config --libs $(LUA_PACKAGE) $(LIBRARIES))
+PROGRAM_LIBS = $(call lazily,PROGRAM_LIBS,pkg-config --libs $(PROGRAM_LIBRARIES) $(LUA_PACKAGE) $(LIBRARIES))
 CMOCKA_LIBS = $(call lazily,CMOCKA_LIBS,pkg-config --cflags --libs cmocka)
 
 C_FLAGS := -std=c11 -D_GNU_SOURCE $(WARNINGS) $(MODE_FLAGS) $(CFLAGS)

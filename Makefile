@@ -64,7 +64,7 @@ objects_of = $(patsubst src/%.c,$(OUT)/%.o,$(wildcard $(1:%=src/%/*.c)))
 LIBRARY_OBJECTS := $(call objects_of,$(LIBRARY_ROOMS))
 PROGRAM_OBJECTS := $(call objects_of,$(PROGRAM_ROOMS)) $(OUT)/lua_sources.o \
     $(patsubst src/%.c,$(OUT)/%.o,$(filter-out src/main.c,$(wildcard src/*.c)))
-LUA_FILES := $(sort $(wildcard lua/moth/*.lua))
+LUA_FILES := $(sort $(wildcard lua/moth/*.lua lua/moth/meta/*.lua))
 
 ROOM_TESTS := $(patsubst tests/c/%.c,$(OUT)/tests/%,$(wildcard tests/c/test_*.c))
 ROOM_HELPERS := $(filter-out tests/c/test_%,$(wildcard tests/c/*.c))
@@ -176,12 +176,13 @@ $(SCENARIOS): $(OUT)/tests/%: $(OUT)/tests/scenario/%.o $(SCENARIO_HELPERS:%.c=$
 $(TORTURES): $(OUT)/tests/%: $(OUT)/tests/torture/%.o $(SCENARIO_HELPERS:%.c=$(OUT)/%.o) $(LIBMOTH)
 $(FUZZERS): $(OUT)/tests/%: $(OUT)/tests/fuzz/%.o $(OUT)/program.a $(LIBMOTH)
 $(EXAMPLES): $(OUT)/tests/example_%: $(OUT)/examples/%.o $(LIBMOTH)
-$(BENCHES): $(OUT)/bench/%: $(OUT)/tests/bench/%.o $(BENCH_HELPERS:%.c=$(OUT)/%.o) $(LIBMOTH)
+$(BENCHES): $(OUT)/bench/%: $(OUT)/tests/bench/%.o $(BENCH_HELPERS:%.c=$(OUT)/%.o) $(OUT)/program.a $(LIBMOTH)
 $(FLOORS): $(OUT)/bench/%: $(OUT)/tests/bench/%.o
 $(MOTH): LIBS = $(PROGRAM_LIBS)
 $(ROOM_TESTS) $(SCENARIOS) $(TORTURES): LIBS = $(PROGRAM_LIBS) $(CMOCKA_LIBS)
 $(FUZZERS): LIBS = -fsanitize=fuzzer $(PROGRAM_LIBS)
-$(EXAMPLES) $(BENCHES) $(FLOORS): LIBS = $(LIBRARY_LIBS)
+$(BENCHES): LIBS = $(PROGRAM_LIBS)
+$(EXAMPLES) $(FLOORS): LIBS = $(LIBRARY_LIBS)
 $(MOTH) $(ROOM_TESTS) $(SCENARIOS) $(TORTURES) $(FUZZERS) $(EXAMPLES) $(BENCHES) $(FLOORS):
 	@$(say) LINK $@
 	@mkdir -p $(@D)
@@ -211,7 +212,7 @@ $(OUT)/examples/%.o: examples/%.c $(OUT)/flags
 $(OUT)/lua_sources.o: $(OUT)/lua_sources.c $(OUT)/flags
 	$(call compile,$(INCLUDES))
 
-$(OUT)/lua_sources.c: $(OUT)/embed $(LUA_FILES) $(wildcard lua/moth)
+$(OUT)/lua_sources.c: $(OUT)/embed $(LUA_FILES) $(wildcard lua/moth lua/moth/meta)
 	$(Q)$< lua $(LUA_FILES:lua/%=%) >$@
 
 $(OUT)/embed: src/script/embed/embed.c

@@ -69,8 +69,7 @@ static void on_signal(void *owner, int number)
     struct app *app = owner;
     (void)number;
     if (app->interrupted) moth_loop_stop(app->loop);
-    else shell_interrupt(app->shell);
-    app->interrupted = true;
+    else app->interrupted = shell_interrupt(app->shell);
 }
 
 static uint64_t on_turn(void *owner)
@@ -203,8 +202,10 @@ static int connect_all(struct app *app)
 static int open_shell(struct app *app)
 {
     struct shell_setup setup = {.host = moth_loop_host(app->loop), .node = app->node, .quit = on_quit, .owner = app,
+                                .transport = moth_loop_transport(app->loop), .beyond = app->options.open,
                                 .is_terminal = isatty(STDIN_FILENO), .connect = app->options.connect,
-                                .connects = app->options.connects};
+                                .connects = app->options.connects, .load = app->options.load,
+                                .loads = app->options.loads};
     moth_loop_on_signal(app->loop, on_signal, app); /* who sees the first line may end it */
     app->shell = shell_open(&setup);
     return app->shell ? 0 : fail(EXIT_FAILURE, "the shell cannot start");

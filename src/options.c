@@ -28,6 +28,7 @@ const char options_help[] =
     "  --listen HOST:PORT    where others dial; port 0: any; none: not at all\n"
     "                        default: 127.0.0.1:6684 or the next free port\n"
     "  --connect HOST:PORT   keep a link to that node; may be repeated\n"
+    "  --load SCRIPT         run a Lua script; may be repeated\n"
     "  --network FILE|PASSPHRASE\n"
     "                        the key all members share; with a / in it, a file,\n"
     "                        which is safer: others may see arguments; 64 hex\n"
@@ -86,6 +87,17 @@ static int add_connect(struct options *o, char *address, char why[OPTIONS_WHY_BY
     return 0;
 }
 
+static int add_load(struct options *o, char *script, char why[OPTIONS_WHY_BYTES])
+{
+    if (o->loads == OPTIONS_LOADS_MAX) {
+        snprintf(why, OPTIONS_WHY_BYTES, "--load can be given %d times; use the command load for more",
+                 OPTIONS_LOADS_MAX);
+        return MOTH_EARGUMENT;
+    }
+    o->load[o->loads++] = script;
+    return 0;
+}
+
 static int set_ttl(struct options *o, const char *value, char why[OPTIONS_WHY_BYTES])
 {
     double seconds;
@@ -104,16 +116,16 @@ static int set_retries(struct options *o, const char *value, char why[OPTIONS_WH
     return 0;
 }
 
-enum option { HOME, NAME, LISTEN, CONNECT, NETWORK, OPEN, ADVERTISE, TTL, RETRIES, HELP, VERSION };
+enum option { HOME, NAME, LISTEN, CONNECT, LOAD, NETWORK, OPEN, ADVERTISE, TTL, RETRIES, HELP, VERSION };
 
 static const struct {
     const char *name;
     bool takes_value;
 } table[] = {
     [HOME] = {"--home", true}, [NAME] = {"--name", true}, [LISTEN] = {"--listen", true},
-    [CONNECT] = {"--connect", true}, [NETWORK] = {"--network", true}, [OPEN] = {"--open", false},
-    [ADVERTISE] = {"--advertise", true}, [TTL] = {"--ttl", true}, [RETRIES] = {"--retries", true},
-    [HELP] = {"--help", false}, [VERSION] = {"--version", false},
+    [CONNECT] = {"--connect", true}, [LOAD] = {"--load", true}, [NETWORK] = {"--network", true},
+    [OPEN] = {"--open", false}, [ADVERTISE] = {"--advertise", true}, [TTL] = {"--ttl", true},
+    [RETRIES] = {"--retries", true}, [HELP] = {"--help", false}, [VERSION] = {"--version", false},
 };
 
 static int apply(struct options *o, enum option option, char *value, char why[OPTIONS_WHY_BYTES])
@@ -123,6 +135,7 @@ static int apply(struct options *o, enum option option, char *value, char why[OP
     case NAME: return set_text(o->name, sizeof o->name, value, "--name", why);
     case LISTEN: o->has_listen = true; return set_address(&o->listen, value, "--listen got ", why);
     case CONNECT: return add_connect(o, value, why);
+    case LOAD: return add_load(o, value, why);
     case NETWORK: o->network = value; return 0;
     case OPEN: o->open = true; return 0;
     case ADVERTISE: return set_address(&o->advertise, value, "--advertise got ", why);

@@ -10,6 +10,7 @@
 #define OPTIONS_PATH_BYTES 1024
 #define OPTIONS_WHY_BYTES 256
 #define OPTIONS_CONNECTS_MAX 64
+#define OPTIONS_LOADS_MAX 64
 
 struct options { /* the pointers borrow from argv */
     char home[OPTIONS_PATH_BYTES];
@@ -20,6 +21,8 @@ struct options { /* the pointers borrow from argv */
     const char *advertise; /* NULL: not given */
     char *connect[OPTIONS_CONNECTS_MAX];
     size_t connects;
+    char *load[OPTIONS_LOADS_MAX]; /* scripts, in order */
+    size_t loads;
     uint32_t ttl_s, retries; /* of messages that do not say; 0: not given, and no limit */
     bool open, help, version;
 };

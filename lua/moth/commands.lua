@@ -4,7 +4,10 @@
 -- `run(shell, words...)` gets between `least` and `most` words, the last of them the rest of the line when
 -- `takes_rest`. It returns what to say, or true for nothing, or nil and a sentence. It may wait.
 
+local core = require "moth.core"
 local format = require "moth.format"
+local manual = require "moth.manual"
+local script_commands = require "moth.script_commands"
 local suggest = require "moth.suggest"
 local views = require "moth.views"
 
@@ -248,10 +251,22 @@ local function help_all()
   return format.table(rows)
 end
 
+local the_manual ---@type manual
+
+-- What is not the name of a command may be one of the Lua that scripts see.
+local function help_lua(name)
+  the_manual = the_manual or manual.new(core.source)
+  local entry = the_manual:find(name)
+  if entry then return manual.show(entry) end
+  local _, why = commands.find(name)
+  local near = not commands.nearest(name) and the_manual:near(name)
+  return nil, near and ("nothing is called \"%s\"; did you mean %s?"):format(format.shown(name), near) or why
+end
+
 local function help(_, name)
   if not name then return help_all() end
-  local command, why = commands.find(name)
-  if not command then return nil, why end
+  local command = commands.find(name)
+  if not command then return help_lua(name) end
   return format.table {
     { names(command), command.help },
     { "usage", command.usage },
@@ -300,11 +315,16 @@ commands.list = {
     example = "unblock kim", least = 1, most = 1, run = unblock },
   { name = "id", usage = "id", help = "the name, full id and address of this node",
     example = "id", least = 0, most = 0, run = id },
-  { name = "help", usage = "help [COMMAND]", help = "this list, or one command",
-    example = "help send", least = 0, most = 1, run = help },
+  { name = "help", usage = "help [COMMAND|NAME]", help = "this list, one command, or a name of Lua",
+    example = "help node.send", least = 0, most = 1, run = help },
   { name = "quit", also = "exit", usage = "quit", help = "say goodbye and end",
     example = "quit", least = 0, most = 0, run = quit },
 }
+
+-- Before the last three: id, help, quit.
+for _, command in ipairs(script_commands.list) do
+  table.insert(commands.list, #commands.list - 2, command)
+end
 
 local by_name, all_names = {}, {}
 for _, command in ipairs(commands.list) do
@@ -314,12 +334,19 @@ for _, command in ipairs(commands.list) do
   end
 end
 
+--- The name of the command that was probably meant.
+---@param name string
+---@return string?
+function commands.nearest(name)
+  return suggest.nearest(name, all_names)
+end
+
 --- The command of that name, or nil and a sentence.
 ---@param name string
 ---@return shell.command?, string?
 function commands.find(name)
   if by_name[name] then return by_name[name] end
-  local nearest = suggest.nearest(name, all_names)
+  local nearest = commands.nearest(name)
   local hint = nearest and ("did you mean %s?"):format(nearest) or "help shows all"
   return nil, ("unknown command \"%s\"; %s"):format(format.shown(name), hint)
 end

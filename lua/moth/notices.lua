@@ -96,6 +96,7 @@ end
 local BAD_ENDS = { expired = "has expired", refused = "was refused", lost = "is lost" }
 
 local function watch_mail(node, say, listener)
+  local started = os.time()
   local told = {} -- by id, until the message ends: the last state a person knows of
   local say_carried = gatherer(say, "* %s messages are carried ('queue' shows them)", MAIL_SECONDS)
   local say_delivered = gatherer(say, "* %s messages were delivered", MAIL_SECONDS)
@@ -112,9 +113,10 @@ local function watch_mail(node, say, listener)
   end
 
   -- A person who was told that a message waits takes it for waiting still when it is sent; who was told that it is
-  -- sent has to wait for no more news.
+  -- sent has to wait for no more news. What scripts of this run send is their business.
   node:on("state", function(m)
     local state, before, is_sending = m.state, told[m.id], listener.is_sending(m.id)
+    if not (is_sending or before or m.accepted < started) then return end
     if state == "delivered" or views.IS_BAD[state] then
       told[m.id] = nil
     elseif is_sending or state ~= "sent" then

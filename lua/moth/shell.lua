@@ -20,6 +20,8 @@ local KEEP_SECONDS = 2     -- for a message to be on the disk
 
 ---@class shell.options
 ---@field node table
+---@field hub hub
+---@field prompt prompt
 ---@field is_terminal boolean
 ---@field write fun(text: string)     to standard output, whole lines
 ---@field complain fun(text: string)  to standard error, whole lines
@@ -91,10 +93,20 @@ local function arguments(command, rest)
   return #words >= command.least and words or nil
 end
 
+-- Lua: a task of the prompt's script, and what it gave.
+function shell:evaluate(text)
+  local result, why = self.prompt:run(text)
+  if not result then return nil, why end
+  if result ~= "" then self:say(result) end
+  return true
+end
+
 --- Runs one line. True, or nil and a sentence.
 ---@param line string
 ---@return boolean?, string?
 function shell:run(line)
+  local expression = line:match("^%s*=(.*)$")
+  if expression then return self:evaluate(expression) end
   local word, rest = shell.parse(line)
   if not word then return true end
   local command, why = commands.find(word)
@@ -119,7 +131,6 @@ end
 
 -- Runs what is queued, in order. One at a time, whatever comes meanwhile.
 function shell:work()
-  self.running = true
   while self.jobs[1] and not self.leaving do
     local ok, traceback = xpcall(table.remove(self.jobs, 1), core.traceback)
     if not ok then core.log("error", traceback) end
@@ -131,7 +142,10 @@ end
 function shell:queue(job)
   if self.leaving then return end
   self.jobs[#self.jobs + 1] = job
-  if not self.running then task.spawn(self.work, self) end
+  if not self.running then
+    self.running = true
+    task.spawn(self.work, self)
+  end
   if not self.leaving then self.hold(self.running) end
 end
 
@@ -168,6 +182,31 @@ function shell:settle(addresses)
       if why then self:say(notices.failed_dial(self.node, address, why)) end
     end
   end)
+end
+
+--- Runs the scripts that were asked for on the command line; no message of an earlier run is given to anybody before.
+--- Without one of them the program is not what was asked for: it ends.
+---@param paths string[]
+function shell:load(paths)
+  if #paths == 0 then return end
+  self.node:pause_mail(true)
+  self:queue(function()
+    for _, path in ipairs(paths) do
+      local s, why = self.hub.scripts:load(path)
+      if not s then
+        self.complain(safe_lines(("moth: cannot load %s: %s"):format(path, why), as_it_is))
+        return self:leave(1)
+      end
+    end
+    self.node:pause_mail(false)
+  end)
+end
+
+--- Somebody at a terminal presses Ctrl-C: ends the Lua that runs. False: none does.
+---@return boolean
+function shell:interrupt()
+  if core.interrupted() then return self.is_terminal end -- the guard has ended it already
+  return self.is_terminal and self.prompt:cancel()
 end
 
 function shell:wanted(address)
@@ -263,6 +302,7 @@ function shell:leave(status)
   self.leaving = true
   self.hold(true)
   local ok, traceback = xpcall(function()
+    if self.hub:stop() then task.turn() end
     self.node:leave()
     task.wait(function() return self.node:is_quiet() end, LEAVE_SECONDS)
     self:tell_what_stays()

@@ -134,8 +134,9 @@ end
 
 -- What a person can read of a message; further lines are indented, so that no text can pass for another message.
 local function content(msg)
-  if msg.encoding == "bytes" or not utf8.len(msg.data) then return format.plural(#msg.data, "byte") end
-  return (msg.data:gsub("\r?\n$", ""):gsub("\r?\n", "\n  "))
+  local text = msg.json or msg.data -- of JSON, `data` may be its value
+  if msg.encoding == "bytes" or not utf8.len(text) then return format.plural(#text, "byte") end
+  return (text:gsub("\r?\n$", ""):gsub("\r?\n", "\n  "))
 end
 
 --- `[TIME] WHO (TYPE, NOTE): TEXT`; a type only when it is not text.

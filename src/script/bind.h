@@ -12,8 +12,16 @@
 #define BIND_NODE "moth.node"
 #define BIND_NODE_OBJECT "moth.node object" /* where the registry keeps the node */
 
-struct binding { /* the userdata `node`; its uservalue is the bus of events */
-    struct moth_node *node; /* borrowed */
+#define PATH_BYTES 8 /* what a path keeps of each id */
+enum { BIND_QUEUE = 1, BIND_HOOKS, BIND_USERVALUES = 2 };
+
+struct runtime;
+
+struct binding { /* the userdata `node`; its uservalues are tables: events that wait, and hooks by name */
+    struct moth_node *node;           /* borrowed */
+    struct runtime *runtime;          /* borrowed */
+    lua_Integer next_event, last_event; /* the places before the first, and of the last */
+    size_t queued_bytes;                /* of messages, since the queue was last empty */
     void (*quit)(void *owner, int status);
     void *owner;
 };
@@ -56,7 +64,10 @@ extern const luaL_Reg bind_message_methods[];
 void bind_make_message_class(lua_State *L);
 int bind_push_message(lua_State *L, struct moth_node *node, const struct moth_sent *sent); /* returns 1 */
 
-/* bind_event.c: on */
+/* bind_event.c: next_event, handled, pause_mail, count_discard, set_hook */
 extern const luaL_Reg bind_event_methods[];
+
+/* bind_data.c: begin, commit, discard; data_get, data_put, data_next; job_put, job_drop, jobs, job */
+extern const luaL_Reg bind_data_methods[];
 
 #endif

@@ -1,36 +1,34 @@
-/* bind_event.c -- events as tables: what happened goes to the bus written in Lua (moth/events.lua), which
- * runs the handlers. */
+/* bind_event.c -- events as tables, and hooks.
+ *
+ * An event comes in the midst of other work of the node, where no script may run. So it waits here, in a queue that the
+ * Lua side empties at the end of the turn (node:next_event). A durable message is held until the Lua side says that it
+ * is handled. Hooks are different: they are asked at once. */
 #include "script/bind_node.h"
 
 #include "script/bind.h"
 
 #include <string.h>
 
-static bool is_event(const char *name)
+#define QUEUE_MAX 10000               /* events; beyond them, what is not durable is dropped: busy */
+#define QUEUE_BYTES_MAX (16u << 20) /* of messages; the same */
+
+/* --- events as tables --- */
+
+static void push_path(lua_State *L, const struct moth_message *m)
 {
-    static const char *const names[] = {"message", "link:up", "link:down", "peer:up", "peer:down",
-                                        "route", "state", "dial", "note"};
-    if (strncmp(name, "message:", strlen("message:")) == 0) return true;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(name, names[i]) == 0) return true;
-    return false;
+    char text[MOTH_ID_TEXT_BYTES];
+    struct moth_id id = {{0}};
+    lua_createtable(L, (int)m->path_hops, 0);
+    for (size_t i = 0; i < m->path_hops; i++) {
+        memcpy(id.bytes, m->path + i * PATH_BYTES, PATH_BYTES);
+        moth_id_format(&id, text);
+        lua_pushlstring(L, text, (size_t)PATH_BYTES * 2);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_setfield(L, -2, "path");
 }
 
-/* node:on(event, fn) -> h; h:off() */
-static int l_on(lua_State *L)
-{
-    bind_check_binding(L);
-    luaL_argcheck(L, is_event(luaL_checkstring(L, 2)), 2, "there is no such event");
-    luaL_checktype(L, 3, LUA_TFUNCTION);
-    lua_getiuservalue(L, 1, 1);
-    lua_getfield(L, -1, "on");
-    lua_insert(L, -2);
-    lua_pushvalue(L, 2);
-    lua_pushvalue(L, 3);
-    lua_call(L, 3, 1);
-    return 1;
-}
-
+/* What is false is left to the class of messages (moth/bot.lua), which says so for all. */
 static void push_received(lua_State *L, const struct moth_message *m)
 {
     lua_createtable(L, 0, 12);
@@ -42,10 +40,12 @@ static void push_received(lua_State *L, const struct moth_message *m)
     bind_set_bytes(L, "data", m->data, m->bytes);
     bind_set_time(L, "time", m->sent_ms);
     bind_set_integer(L, "hops", m->hops);
-    bind_set_boolean(L, "durable", m->durable);
-    bind_set_boolean(L, "broadcast", m->broadcast);
-    bind_set_boolean(L, "redelivered", m->redelivered);
+    if (m->durable) bind_set_boolean(L, "durable", true);
+    if (m->broadcast) bind_set_boolean(L, "broadcast", true);
+    if (m->redelivered) bind_set_boolean(L, "redelivered", true);
+    if (m->is_auto) bind_set_boolean(L, "auto", true);
     if (m->re != 0) bind_set_integer(L, "re", m->re);
+    if (m->path) push_path(L, m);
 }
 
 /* {peer, name} and what that kind adds */
@@ -106,36 +106,187 @@ static const char *event_name(enum moth_event_kind kind)
     return "";
 }
 
-/* bus:raise(name, e), with the name on top of the stack and `e` at index `event`; takes the name. */
-static void raise_on(lua_State *L, int bus, int event)
-{
-    lua_getfield(L, bus, "raise");
-    lua_insert(L, -2);
-    lua_pushvalue(L, bus);
-    lua_insert(L, -2);
-    lua_pushvalue(L, event);
-    lua_call(L, 3, 0);
-}
+/* --- the queue: names and events by turns, in the first uservalue of the node --- */
 
-static int l_raise(lua_State *L)
+static int l_add(lua_State *L)
 {
     const struct moth_event *e = lua_touserdata(L, 1);
-    enum { BUS = 3, EVENT = 4 };
     lua_getfield(L, LUA_REGISTRYINDEX, BIND_NODE_OBJECT);
-    struct binding *b = lua_touserdata(L, 2);
-    lua_getiuservalue(L, 2, 1);
-    push_event(L, b->node, e);
+    struct binding *b = lua_touserdata(L, -1);
+    lua_getiuservalue(L, -1, BIND_QUEUE);
     lua_pushstring(L, event_name(e->kind));
-    raise_on(L, BUS, EVENT);
-    if (e->kind != MOTH_EVENT_MESSAGE) return 0;
-    lua_pushfstring(L, "message:%s", e->message->type);
-    raise_on(L, BUS, EVENT);
+    lua_rawseti(L, -2, b->last_event + 1);
+    push_event(L, b->node, e);
+    lua_rawseti(L, -2, b->last_event + 2);
+    b->last_event += 2;
     return 0;
 }
 
-void bind_node_event(struct runtime *r, const struct moth_event *event)
+static bool is_full(const struct binding *b)
 {
-    runtime_call(r, l_raise, (void *)(uintptr_t)event);
+    return b->last_event - b->next_event > 2 * QUEUE_MAX || b->queued_bytes > QUEUE_BYTES_MAX;
 }
 
-const luaL_Reg bind_event_methods[] = {{"on", l_on}, {NULL, NULL}};
+void bind_node_event(struct runtime *r, struct binding *b, const struct moth_event *event)
+{
+    if (event->message && !event->message->durable && is_full(b)) {
+        moth_count_discard(b->node, MOTH_EBUSY);
+        return;
+    }
+    if (event->message && event->message->durable) moth_hold(b->node, event->message);
+    if (event->message) b->queued_bytes += event->message->bytes;
+    runtime_call(r, l_add, (void *)(uintptr_t)event);
+    runtime_wake(r);
+}
+
+static void take(lua_State *L, struct binding *b)
+{
+    lua_rawgeti(L, -1, ++b->next_event);
+    lua_pushnil(L);
+    lua_rawseti(L, -3, b->next_event);
+    lua_insert(L, -2);
+}
+
+/* node:next_event() -> name, event | nil */
+static int l_next_event(lua_State *L)
+{
+    struct binding *b = bind_check_binding(L);
+    if (b->next_event == b->last_event) {
+        b->next_event = b->last_event = 0;
+        b->queued_bytes = 0;
+        return 0;
+    }
+    lua_getiuservalue(L, 1, BIND_QUEUE);
+    take(L, b);
+    take(L, b);
+    lua_pop(L, 1);
+    return 2;
+}
+
+/* node:handled(from, id): a durable message that was given is handled -> true | nil, why, code */
+static int l_handled(lua_State *L)
+{
+    struct moth_node *node = bind_check_node(L);
+    struct moth_id from;
+    size_t bytes;
+    const char *text = luaL_checklstring(L, 2, &bytes);
+    int rc = moth_id_parse(text, bytes, &from);
+    return bind_push_result(L, rc < 0 ? rc : moth_handled(node, &from, (uint64_t)luaL_checkinteger(L, 3)));
+}
+
+/* node:pause_mail(on) */
+static int l_pause_mail(lua_State *L)
+{
+    moth_pause_mail(bind_check_node(L), lua_toboolean(L, 2));
+    return 0;
+}
+
+/* node:count_discard(word) */
+static int l_count_discard(lua_State *L)
+{
+    struct moth_node *node = bind_check_node(L);
+    const char *word = luaL_checkstring(L, 2);
+    for (int reason = -1; reason > -MOTH_ERROR_COUNT; reason--) {
+        if (strcmp(moth_error_code(reason), word) != 0) continue;
+        moth_count_discard(node, reason);
+        return 0;
+    }
+    return luaL_argerror(L, 2, "there is no such reason");
+}
+
+/* --- hooks: functions by name, in the second uservalue of the node --- */
+
+struct question {
+    struct binding *binding;
+    const char *hook;
+    const struct moth_id *peer;
+    const char *name, *address;
+    bool inbound;
+    const struct moth_forward *forward;
+    const struct moth_message *message;
+    bool vetoed;
+};
+
+static void push_question(lua_State *L, const struct question *q)
+{
+    if (q->message) {
+        push_received(L, q->message);
+        return;
+    }
+    lua_createtable(L, 0, 5);
+    if (q->forward) {
+        bind_set_id(L, "from", &q->forward->from);
+        bind_set_id(L, "to", &q->forward->to);
+        bind_set_integer(L, "id", q->forward->id);
+        bind_set_integer(L, "bytes", q->forward->bytes);
+        bind_set_boolean(L, "durable", q->forward->durable);
+        return;
+    }
+    bind_set_id(L, "peer", q->peer);
+    bind_set_string(L, "name", q->name);
+    bind_set_string(L, "address", q->address);
+    bind_set_boolean(L, "inbound", q->inbound);
+}
+
+static int l_ask(lua_State *L)
+{
+    struct question *q = lua_touserdata(L, 1);
+    lua_getfield(L, LUA_REGISTRYINDEX, BIND_NODE_OBJECT);
+    lua_getiuservalue(L, -1, BIND_HOOKS);
+    if (lua_getfield(L, -1, q->hook) == LUA_TNIL) return 0;
+    push_question(L, q);
+    lua_call(L, 1, 1);
+    q->vetoed = lua_isboolean(L, -1) && !lua_toboolean(L, -1);
+    return 0;
+}
+
+static bool ask(struct question *q)
+{
+    runtime_call(q->binding->runtime, l_ask, q);
+    return !q->vetoed;
+}
+
+static bool ask_accept(void *owner, const struct moth_id *peer, const char *name, const char *address, bool inbound)
+{
+    return ask(&(struct question){.binding = owner, .hook = "accept", .peer = peer, .name = name, .address = address,
+                                  .inbound = inbound});
+}
+
+static bool ask_forward(void *owner, const struct moth_forward *message)
+{
+    return ask(&(struct question){.binding = owner, .hook = "forward", .forward = message});
+}
+
+static bool ask_deliver(void *owner, const struct moth_message *message)
+{
+    return ask(&(struct question){.binding = owner, .hook = "deliver", .message = message});
+}
+
+static bool has_hook(lua_State *L, const char *name)
+{
+    bool is_there = lua_getfield(L, -1, name) != LUA_TNIL;
+    lua_pop(L, 1);
+    return is_there;
+}
+
+/* node:set_hook("accept" | "forward" | "deliver", fn | nil): fn(e) returns false to veto */
+static int l_set_hook(lua_State *L)
+{
+    static const char *const names[] = {"accept", "forward", "deliver", NULL};
+    struct binding *b = bind_check_binding(L);
+    int hook = luaL_checkoption(L, 2, NULL, names);
+    lua_settop(L, 3);
+    lua_getiuservalue(L, 1, BIND_HOOKS);
+    lua_pushvalue(L, 3);
+    lua_setfield(L, -2, names[hook]);
+    struct moth_hooks hooks = {.accept = has_hook(L, "accept") ? ask_accept : NULL,
+                               .forward = has_hook(L, "forward") ? ask_forward : NULL,
+                               .deliver = has_hook(L, "deliver") ? ask_deliver : NULL};
+    moth_set_hooks(b->node, &hooks, b);
+    return 0;
+}
+
+const luaL_Reg bind_event_methods[] = {
+    {"next_event", l_next_event}, {"handled", l_handled}, {"pause_mail", l_pause_mail},
+    {"count_discard", l_count_discard}, {"set_hook", l_set_hook}, {NULL, NULL},
+};

@@ -3,6 +3,7 @@
 #include "script/bind.h"
 
 #include "script/duration.h"
+#include "script/json.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -115,13 +116,28 @@ static bool is_utf8(const unsigned char *at, size_t bytes)
     return true;
 }
 
-/* A string is sent as it is; the encoding only says whether it can be read. */
-static struct moth_payload check_payload(lua_State *L, int index)
+/* A string is sent as it is, and the encoding only says whether it can be read; all else as JSON, whose text takes
+ * the place of the value. False: it cannot be JSON, and the sentence about that is on top of the stack. */
+static bool check_payload(lua_State *L, int index, struct moth_payload *out)
 {
-    struct moth_payload payload = {.encoding = MOTH_BYTES};
-    payload.data = luaL_checklstring(L, index, &payload.bytes);
-    if (is_utf8(payload.data, payload.bytes)) payload.encoding = MOTH_TEXT;
-    return payload;
+    bool is_text = lua_type(L, index) == LUA_TSTRING;
+    *out = (struct moth_payload){.encoding = is_text ? MOTH_BYTES : MOTH_JSON, .type = is_text ? "text" : "data"};
+    if (!is_text) {
+        if (!json_push_encoded(L, index)) return false;
+        lua_replace(L, index);
+    }
+    out->data = luaL_checklstring(L, index, &out->bytes);
+    if (is_text && is_utf8(out->data, out->bytes)) out->encoding = MOTH_TEXT;
+    return true;
+}
+
+/* nil, the sentence on top of the stack, "argument" */
+static int push_not_json(lua_State *L)
+{
+    lua_pushnil(L);
+    lua_insert(L, -2);
+    lua_pushstring(L, moth_error_code(MOTH_EARGUMENT));
+    return 3;
 }
 
 /* Field `ttl` of the options at `index`. */
@@ -150,48 +166,114 @@ static int check_retries(lua_State *L, int index, uint32_t *out)
     return 0;
 }
 
+static bool is_set(lua_State *L, int index, const char *key)
+{
+    lua_getfield(L, index, key);
+    bool on = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return on;
+}
+
 /* `type` stays on the stack, where the table holds it. */
-static int check_send_options(lua_State *L, int index, struct moth_send_options *out, const char **type)
+static int check_send_options(lua_State *L, int index, struct moth_send_options *out, struct moth_payload *payload)
 {
     *out = (struct moth_send_options){0};
     if (lua_isnoneornil(L, index)) return 0;
     luaL_checktype(L, index, LUA_TTABLE);
     bool is_typed = lua_getfield(L, index, "type") != LUA_TNIL;
-    if (is_typed && !(*type = bind_check_word(L, lua_gettop(L)))) return MOTH_EARGUMENT;
+    if (is_typed && !(payload->type = bind_check_word(L, lua_gettop(L)))) return MOTH_EARGUMENT;
+    if (lua_getfield(L, index, "re") != LUA_TNIL) out->re = (uint64_t)luaL_checkinteger(L, -1);
+    out->path = is_set(L, index, "path");
+    payload->is_auto = is_set(L, index, "auto");
     int rc = check_ttl(L, index, &out->ttl_s);
     return rc < 0 ? rc : check_retries(L, index, &out->retries);
 }
 
 /* --- the methods --- */
 
-/* node:send(PEER, text [, {type=, ttl=DUR, retries=N}]) -> message | nil, why, code */
+/* node:send(PEER, data [, {type=, ttl=DUR, retries=N, re=id, path=boolean, auto=boolean}]) -> message | nil, why,
+ * code */
 static int l_send(lua_State *L)
 {
     struct moth_node *node = bind_check_node(L);
-    struct moth_payload payload = check_payload(L, 3);
+    struct moth_payload payload;
     struct moth_send_options options;
     struct moth_sent sent = {.state = MOTH_PENDING};
     int rc;
 
-    if ((rc = check_send_options(L, 4, &options, &payload.type)) < 0) return bind_push_error(L, rc);
+    luaL_checkany(L, 3);
+    lua_settop(L, 4);
+    if (!check_payload(L, 3, &payload)) return push_not_json(L);
+    if ((rc = check_send_options(L, 4, &options, &payload)) < 0) return bind_push_error(L, rc);
     if ((rc = bind_resolve_peer(L, node, 2, &sent.to)) < 0) return bind_push_error(L, rc);
     if ((rc = moth_send(node, &sent.to, &payload, &options, &sent.id)) < 0) return bind_push_error(L, rc);
+    if (moth_message_get(node, sent.id, &sent) < 0) sent.state = MOTH_PENDING;
     return bind_push_message(L, node, &sent);
 }
 
-/* node:emit(PEER | "*", type, text) -> true | nil, why, code */
+/* node:emit(PEER | "*", type, data [, {auto=boolean}]) -> true | nil, why, code */
 static int l_emit(lua_State *L)
 {
     struct moth_node *node = bind_check_node(L);
     bool to_all = strcmp(luaL_checkstring(L, 2), "*") == 0;
-    struct moth_payload payload = check_payload(L, 4);
+    struct moth_payload payload;
     struct moth_id to;
-    int rc = to_all ? 0 : bind_resolve_peer(L, node, 2, &to);
+    int rc;
 
+    luaL_checkany(L, 4);
+    lua_settop(L, 5);
+    if (!check_payload(L, 4, &payload)) return push_not_json(L);
+    payload.is_auto = lua_istable(L, 5) && is_set(L, 5, "auto");
     payload.type = bind_check_word(L, 3);
+    rc = to_all ? 0 : bind_resolve_peer(L, node, 2, &to);
     if (rc < 0) return bind_push_error(L, rc);
     if (!payload.type) return bind_push_error(L, MOTH_EARGUMENT);
     return bind_push_result(L, moth_emit(node, to_all ? NULL : &to, &payload));
+}
+
+/* node:request(PEER, name, data) -> id | nil, why, code */
+static int l_request(lua_State *L)
+{
+    struct moth_node *node = bind_check_node(L);
+    struct moth_payload payload;
+    struct moth_id to;
+    uint64_t id;
+    int rc;
+
+    lua_settop(L, 4);
+    if (!check_payload(L, 4, &payload)) return push_not_json(L);
+    payload.type = bind_check_word(L, 3);
+    if (!payload.type) return bind_push_error(L, MOTH_EARGUMENT);
+    if ((rc = bind_resolve_peer(L, node, 2, &to)) < 0) return bind_push_error(L, rc);
+    if ((rc = moth_request(node, &to, &payload, &id)) < 0) return bind_push_error(L, rc);
+    lua_pushinteger(L, (lua_Integer)id);
+    return 1;
+}
+
+/* node:answer(PEER, request, word, data) -> true | nil, why, code */
+static int l_answer(lua_State *L)
+{
+    struct moth_node *node = bind_check_node(L);
+    uint64_t request = (uint64_t)luaL_checkinteger(L, 3);
+    struct moth_payload payload;
+    struct moth_id to;
+    int rc;
+
+    lua_settop(L, 5);
+    if (!check_payload(L, 5, &payload)) return push_not_json(L);
+    payload.type = bind_check_word(L, 4);
+    if (!payload.type) return bind_push_error(L, MOTH_EARGUMENT);
+    if ((rc = bind_resolve_peer(L, node, 2, &to)) < 0) return bind_push_error(L, rc);
+    return bind_push_result(L, moth_answer(node, &to, request, &payload));
+}
+
+/* node:message_methods() -> the methods that all messages of ours share, to be added to */
+static int l_message_methods(lua_State *L)
+{
+    luaL_getmetatable(L, MESSAGE);
+    lua_getfield(L, -1, "__index");
+    lua_getupvalue(L, -1, 1);
+    return 1;
 }
 
 /* node:message(id) -> message | nil, why, code */
@@ -320,6 +402,7 @@ static int l_history(lua_State *L)
 }
 
 const luaL_Reg bind_message_methods[] = {
-    {"send", l_send}, {"emit", l_emit}, {"message", l_message}, {"cancel", l_cancel}, {"queue", l_queue},
+    {"send", l_send}, {"emit", l_emit}, {"request", l_request}, {"answer", l_answer},
+    {"message_methods", l_message_methods}, {"message", l_message}, {"cancel", l_cancel}, {"queue", l_queue},
     {"history", l_history}, {NULL, NULL},
 };

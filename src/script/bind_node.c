@@ -249,6 +249,7 @@ static void set_counters(lua_State *L, const struct moth_status *s)
         {"deposits_taken", s->deposits_taken}, {"handed_over", s->handed_over}, {"commits", s->commits},
         {"commit_operations", s->commit_operations}, {"carried", s->carried}, {"carried_bytes", s->carried_bytes},
         {"inbox", s->inbox}, {"inbox_bytes", s->inbox_bytes}, {"set_aside", s->set_aside},
+        {"script_data_bytes", s->script_data_bytes}, {"jobs", s->jobs},
         {"history_bytes", s->history_bytes}, {"writes_waiting", s->writes_waiting},
     };
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) bind_set_integer(L, fields[i].name, fields[i].value);
@@ -327,6 +328,16 @@ static int l_quit(lua_State *L)
     return 0;
 }
 
+/* node:methods() -> the methods of all nodes, to be added to */
+static int l_methods(lua_State *L)
+{
+    bind_check_node(L);
+    luaL_getmetatable(L, BIND_NODE);
+    lua_getfield(L, -1, "__index");
+    lua_getupvalue(L, -1, 1);
+    return 1;
+}
+
 /* --- making it --- */
 
 /* node.id  node.name  node.address, and the methods */
@@ -334,10 +345,11 @@ static int l_index(lua_State *L)
 {
     struct moth_node *node = bind_check_node(L);
     const char *key = luaL_checkstring(L, 2);
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
     if (strcmp(key, "id") == 0) bind_push_id(L, moth_node_id(node));
     else if (strcmp(key, "name") == 0) lua_pushstring(L, moth_node_name(node));
     else if (strcmp(key, "address") == 0) lua_pushstring(L, moth_node_address(node));
-    else lua_getfield(L, lua_upvalueindex(1), key);
     return 1;
 }
 
@@ -352,7 +364,8 @@ static const luaL_Reg methods[] = {
     {"connect", l_connect}, {"disconnect", l_disconnect}, {"wanted", l_wanted}, {"peers", l_peers}, {"links", l_links},
     {"routes", l_routes}, {"peer", l_peer}, {"path", l_path}, {"edges", l_edges}, {"resolve", l_resolve},
     {"is_synced", l_is_synced}, {"alias", l_alias}, {"block", l_block}, {"unblock", l_unblock}, {"status", l_status},
-    {"limits", l_limits}, {"leave", l_leave}, {"is_quiet", l_is_quiet}, {"quit", l_quit}, {NULL, NULL},
+    {"limits", l_limits}, {"leave", l_leave}, {"is_quiet", l_is_quiet}, {"quit", l_quit},
+    {"methods", l_methods}, {NULL, NULL},
 };
 
 static void make_class(lua_State *L)
@@ -361,40 +374,40 @@ static void make_class(lua_State *L)
     luaL_newlib(L, methods);
     luaL_setfuncs(L, bind_message_methods, 0);
     luaL_setfuncs(L, bind_event_methods, 0);
+    luaL_setfuncs(L, bind_data_methods, 0);
     lua_pushcclosure(L, l_index, 1);
     lua_setfield(L, -2, "__index");
     bind_set_metamethods(L, "node", l_tostring);
     lua_pop(L, 1);
 }
 
-static void push_new_bus(lua_State *L)
-{
-    lua_getglobal(L, "require");
-    lua_pushliteral(L, "moth.events");
-    lua_call(L, 1, 1);
-    lua_getfield(L, -1, "new");
-    lua_call(L, 0, 1);
-    lua_remove(L, -2);
-}
+struct making {
+    struct binding binding;
+    struct binding *made;
+};
 
 static int l_make(lua_State *L)
 {
-    const struct binding *from = lua_touserdata(L, 1);
+    struct making *making = lua_touserdata(L, 1);
     bind_make_message_class(L);
     make_class(L);
-    struct binding *b = lua_newuserdatauv(L, sizeof *b, 1);
-    *b = *from;
+    struct binding *b = lua_newuserdatauv(L, sizeof *b, BIND_USERVALUES);
+    *b = making->binding;
     luaL_setmetatable(L, BIND_NODE);
-    push_new_bus(L);
-    lua_setiuservalue(L, -2, 1);
+    for (int i = 1; i <= BIND_USERVALUES; i++) {
+        lua_newtable(L);
+        lua_setiuservalue(L, -2, i);
+    }
     lua_pushvalue(L, -1);
     lua_setfield(L, LUA_REGISTRYINDEX, BIND_NODE_OBJECT);
     lua_setglobal(L, "node");
+    making->made = b;
     return 0;
 }
 
-int bind_node(struct runtime *r, struct moth_node *node, void (*quit)(void *owner, int status), void *owner)
+struct binding *bind_node(struct runtime *r, struct moth_node *node, void (*quit)(void *owner, int status),
+                          void *owner)
 {
-    struct binding b = {.node = node, .quit = quit, .owner = owner};
-    return runtime_call(r, l_make, &b);
+    struct making making = {{.node = node, .runtime = r, .quit = quit, .owner = owner}, NULL};
+    return runtime_call(r, l_make, &making) == 0 ? making.made : NULL;
 }

@@ -7,11 +7,14 @@
 #include "moth/node.h"
 #include "script/runtime.h"
 
-/* Makes the global `node` of `r`. `node` is borrowed until runtime_free; `quit` is what node:quit([status])
- * calls and may be NULL. 0, or MOTH_EIO when Lua failed (logged). */
-int bind_node(struct runtime *r, struct moth_node *node, void (*quit)(void *owner, int status), void *owner);
+struct binding;
 
-/* Calls the handlers of node:on for this event. */
-void bind_node_event(struct runtime *r, const struct moth_event *event);
+/* Makes the global `node` of `r`. `node` is borrowed until runtime_free; `quit` is what node:quit([status])
+ * calls and may be NULL. The binding is Lua's, as long as the runtime is there. NULL: Lua failed (logged). */
+struct binding *bind_node(struct runtime *r, struct moth_node *node, void (*quit)(void *owner, int status),
+                          void *owner);
+
+/* Queues the event for node:next_event, and asks for a tick. */
+void bind_node_event(struct runtime *r, struct binding *b, const struct moth_event *event);
 
 #endif

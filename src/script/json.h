@@ -22,7 +22,8 @@
  * - null inside of something is json.null; a text that is just null is nil.
  * - At most 32 tables within each other, 1,000,000 bytes of text.
  * Tables are read raw: no metamethod runs. One with __pairs is refused, since it says itself that it is not what is in
- * it. The locale of the process does not matter. */
+ * it; unless its metatable has a table as __json, which is then written in its place. The locale of the process does
+ * not matter. */
 #ifndef SCRIPT_JSON_H
 #define SCRIPT_JSON_H
 

@@ -146,7 +146,7 @@ static bool write_string(struct writer *w, const char *text, size_t bytes)
     bool has_special;
     if (!fits(w, bytes)) return refuse_size(w);
     if (!look_at(text, text + bytes, &has_special))
-        return refuse(w, "a string that is not UTF-8 cannot be JSON: write its bytes as text first, in hex for example");
+        return refuse(w, "a string that is not UTF-8 cannot be JSON: write its bytes as text first, as hex for one");
     if (!add(w, "\"", 1)) return false;
     if (!(has_special ? add_escaped(w, text, bytes) : add(w, text, bytes))) return false;
     return add(w, "\"", 1);
@@ -292,6 +292,13 @@ static bool classify(struct writer *w, int t, bool *is_array)
     return true;
 }
 
+/* A table that shows another one, which cannot be changed through it (moth/kv.lua): that one takes its place. */
+static void see_through(struct writer *w, int t)
+{
+    if (luaL_getmetafield(w->L, t, "__json") == LUA_TTABLE) lua_replace(w->L, t);
+    lua_settop(w->L, t);
+}
+
 /* The table is on top of the stack. */
 static bool write_table(struct writer *w, int t)
 {
@@ -300,6 +307,7 @@ static bool write_table(struct writer *w, int t)
     if (w->depth == JSON_DEPTH_MAX)
         return refuse(w, "a table more than 32 deep, or within itself, cannot be JSON");
     luaL_checkstack(w->L, LUA_MINSTACK, "JSON");
+    see_through(w, t);
     if (!classify(w, t, &is_array)) return false;
     w->way[w->depth].text = NULL;
     w->way[w->depth++].i = 0;

@@ -3,8 +3,13 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "script/dispatch.h"
 #include "script/duration.h"
+#include "script/guard.h"
+#include "script/json.h"
 #include "script/lua_sources.h"
+#include "script/sandbox.h"
+#include "script/source.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
@@ -14,12 +19,15 @@
 #include <stdlib.h>
 
 #define PATH_BYTES 1024
+#define DATE_FORMAT_BYTES_MAX 1000 /* nothing stops the C library on its way through */
 
 struct runtime {
     const struct moth_host *host; /* borrowed */
     lua_State *L;
-    int tick;         /* reference to the scheduler's function, or LUA_NOREF */
+    struct guard *guard; /* owned */
+    int tick, events; /* references to the scheduler's functions, or LUA_NOREF */
     uint64_t next_us; /* when it is to be called at the latest */
+    bool was_full;    /* the last turn had no time for tasks */
     bool every_turn;  /* it waits for something only a turn can bring */
 };
 
@@ -28,6 +36,11 @@ struct runtime *runtime_of(lua_State *L)
     struct runtime *r;
     memcpy(&r, lua_getextraspace(L), sizeof r);
     return r;
+}
+
+struct guard *runtime_guard(struct runtime *r)
+{
+    return r->guard;
 }
 
 /* --- errors --- */
@@ -57,6 +70,7 @@ int runtime_call(struct runtime *r, lua_CFunction function, void *argument)
     lua_State *L = r->L;
     int top = lua_gettop(L), rc = 0;
     if (!lua_checkstack(L, LUA_MINSTACK)) return MOTH_EIO;
+    bool was_lowered = guard_lift(r->guard); /* what C asks us is not the script's doing */
     lua_pushcfunction(L, l_traceback);
     lua_pushcfunction(L, function);
     lua_pushlightuserdata(L, argument);
@@ -65,6 +79,7 @@ int runtime_call(struct runtime *r, lua_CFunction function, void *argument)
         log_lines(r->host, MOTH_LOG_ERROR, why ? why : "an error in Lua without a message");
         rc = MOTH_EIO;
     }
+    guard_lower(r->guard, was_lowered);
     lua_settop(L, top);
     return rc;
 }
@@ -85,31 +100,60 @@ static int call_tick(lua_State *L)
     return 0;
 }
 
+static int call_events(lua_State *L)
+{
+    struct runtime *r = lua_touserdata(L, 1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, r->events);
+    lua_call(L, 0, 1);
+    r->was_full = lua_toboolean(L, -1);
+    return 0;
+}
+
 uint64_t runtime_tick(struct runtime *r)
 {
     bool due = r->every_turn || r->next_us <= r->host->now_us(r->host->context);
     if (!due || r->tick == LUA_NOREF) return r->next_us;
     r->next_us = UINT64_MAX;
     r->every_turn = false;
-    runtime_call(r, call_tick, r);
+    bool was_full = r->was_full; /* events used up a turn: this one is for tasks */
+    r->was_full = false;
+    if (r->events != LUA_NOREF && !was_full) runtime_call(r, call_events, r);
+    if (!r->was_full) runtime_call(r, call_tick, r);
+    if (was_full || r->was_full) runtime_wake(r);
     return r->next_us;
+}
+
+void runtime_wake(struct runtime *r)
+{
+    r->next_us = 0;
+}
+
+static void keep_function(lua_State *L, int *reference)
+{
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    luaL_unref(L, LUA_REGISTRYINDEX, *reference);
+    lua_settop(L, 1);
+    *reference = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
 /* moth.on_tick(fn) */
 static int l_on_tick(lua_State *L)
 {
-    struct runtime *r = runtime_of(L);
-    luaL_checktype(L, 1, LUA_TFUNCTION);
-    luaL_unref(L, LUA_REGISTRYINDEX, r->tick);
-    lua_settop(L, 1);
-    r->tick = luaL_ref(L, LUA_REGISTRYINDEX);
+    keep_function(L, &runtime_of(L)->tick);
+    return 0;
+}
+
+/* moth.on_events(fn) */
+static int l_on_events(lua_State *L)
+{
+    keep_function(L, &runtime_of(L)->events);
     return 0;
 }
 
 /* moth.wake() */
 static int l_wake(lua_State *L)
 {
-    runtime_of(L)->next_us = 0;
+    runtime_wake(runtime_of(L));
     return 0;
 }
 
@@ -137,6 +181,14 @@ static int l_now(lua_State *L)
 {
     const struct moth_host *host = runtime_of(L)->host;
     lua_pushinteger(L, (lua_Integer)host->now_us(host->context));
+    return 1;
+}
+
+/* moth.wall() -> seconds since 1970 */
+static int l_wall(lua_State *L)
+{
+    const struct moth_host *host = runtime_of(L)->host;
+    lua_pushnumber(L, (lua_Number)host->wall_ms(host->context) / 1000);
     return 1;
 }
 
@@ -186,24 +238,37 @@ static int l_print(lua_State *L)
     return 0;
 }
 
-static int open_core(lua_State *L)
-{
-    static const luaL_Reg functions[] = {
-        {"safe", l_safe}, {"now", l_now}, {"log", l_log}, {"wake", l_wake}, {"on_tick", l_on_tick},
-        {"traceback", l_traceback}, {"seconds", l_seconds}, {NULL, NULL},
-    };
-    luaL_newlib(L, functions);
-    return 1;
-}
-
-/* --- modules --- */
-
 static const struct lua_source *find_source(const char *name)
 {
     for (size_t i = 0; i < lua_source_count; i++)
         if (strcmp(lua_sources[i].name, name) == 0) return &lua_sources[i];
     return NULL;
 }
+
+/* moth.source(name) -> text | nil: a file of lua/, such as "moth/meta/node.lua", as it was built in */
+static int l_source(lua_State *L)
+{
+    const struct lua_source *source = find_source(luaL_checkstring(L, 1));
+    if (!source) return 0;
+    lua_pushlstring(L, source->text, source->bytes);
+    return 1;
+}
+
+static int open_core(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        {"safe", l_safe}, {"now", l_now}, {"log", l_log}, {"wake", l_wake}, {"on_tick", l_on_tick},
+        {"on_events", l_on_events}, {"wall", l_wall}, {"traceback", l_traceback}, {"seconds", l_seconds},
+        {"source", l_source}, {NULL, NULL},
+    };
+    luaL_newlib(L, functions);
+    dispatch_open(L);
+    sandbox_open(L);
+    source_open(L);
+    return 1;
+}
+
+/* --- modules --- */
 
 static bool file_is_there(const char *path)
 {
@@ -291,6 +356,7 @@ static int l_date(lua_State *L)
 {
     const struct moth_host *host = runtime_of(L)->host;
     lua_settop(L, 2);
+    luaL_argcheck(L, lua_type(L, 1) != LUA_TSTRING || lua_rawlen(L, 1) <= DATE_FORMAT_BYTES_MAX, 1, "too long");
     if (lua_isnil(L, 1)) {
         lua_pushliteral(L, "%c");
         lua_replace(L, 1);
@@ -387,15 +453,28 @@ static int set_up(lua_State *L)
     open_os(L);
     open_require(L);
     seed_random(L);
+    luaL_requiref(L, "moth.json", json_open, 0);
+    json_set_poll(guard_check);
     luaL_requiref(L, "moth.core", open_core, 0);
     lua_setglobal(L, "moth");
     return 0;
 }
 
+/* An error outside of every protected call: our mistake. */
+static int on_panic(lua_State *L)
+{
+    const char *why = lua_tostring(L, -1);
+    fprintf(stderr, "moth: an error in Lua that nobody catches: %s\n", why ? why : "without a message");
+    abort();
+}
+
 struct runtime *runtime_new(const struct moth_host *host)
 {
     struct runtime *r = mem_new(sizeof *r);
-    *r = (struct runtime){.host = host, .L = luaL_newstate(), .tick = LUA_NOREF, .next_us = UINT64_MAX};
+    *r = (struct runtime){.host = host, .guard = guard_new(host), .tick = LUA_NOREF, .events = LUA_NOREF,
+                          .next_us = UINT64_MAX};
+    r->L = lua_newstate(guard_allocate, r->guard);
+    if (r->L) lua_atpanic(r->L, on_panic);
     if (r->L) memcpy(lua_getextraspace(r->L), &r, sizeof r);
     if (r->L && runtime_call(r, set_up, NULL) == 0) return r;
     runtime_free(r);
@@ -406,5 +485,6 @@ void runtime_free(struct runtime *r)
 {
     if (!r) return;
     if (r->L) lua_close(r->L);
+    guard_free(r->guard);
     free(r);
 }

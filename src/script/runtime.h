@@ -11,11 +11,16 @@
  *
  *   moth.safe(text) -> text          everything a terminal could obey escaped as \xNN
  *   moth.now() -> microseconds       never goes back, from any start
+ *   moth.wall() -> seconds           since 1970; may jump
  *   moth.log(level, text)            "debug", "info", "warn" or "error"; a line each
  *   moth.wake()                      the scheduler has work: call its tick at the end of this turn
+ *   moth.on_events(fn)               fn() is called before that: it takes the events; true: it took long
  *   moth.on_tick(fn)                 fn(now) -> when to call again at the latest, and whether in every turn till then
  *   moth.seconds(DUR) -> seconds     nil, why, code when it is none
- *   moth.traceback(error) -> text    for xpcall */
+ *   moth.source(name) -> text        a file of lua/ as it was built in, or nil
+ *   moth.traceback(error) -> text    for xpcall
+ *
+ * and what dispatch.h, sandbox.h and source.h list: the way into scripts, and what they see. */
 #ifndef SCRIPT_RUNTIME_H
 #define SCRIPT_RUNTIME_H
 
@@ -23,6 +28,7 @@
 
 #include <lua.h>
 
+struct guard;
 struct runtime;
 
 /* `host` is borrowed until runtime_free. NULL: Lua itself could not be set up; the log says why. */
@@ -37,7 +43,13 @@ int runtime_call(struct runtime *r, lua_CFunction function, void *argument);
  * latest. Call it once per turn; it costs nothing when nothing is due. */
 uint64_t runtime_tick(struct runtime *r);
 
+/* The scheduler has work: it is called at the end of this turn. */
+void runtime_wake(struct runtime *r);
+
 /* The runtime that `L` belongs to. */
 struct runtime *runtime_of(lua_State *L);
+
+/* What keeps its scripts within their budgets; see guard.h. */
+struct guard *runtime_guard(struct runtime *r);
 
 #endif

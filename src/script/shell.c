@@ -3,6 +3,10 @@
 
 #include "base/mem.h"
 #include "script/bind_node.h"
+#include "script/bind_parts.h"
+#include "script/bind_tcp.h"
+#include "script/guard.h"
+#include "script/interrupt.h"
 #include "script/runtime.h"
 
 #include <lauxlib.h>
@@ -21,6 +25,7 @@
 struct shell {
     struct shell_setup setup;
     struct runtime *runtime; /* owned */
+    struct binding *binding; /* borrowed from Lua: the node */
     bool is_busy;
     int stream[STDERR_FILENO + 1];   /* by descriptor: where to write; a terminal opened anew is ours to close */
     bool is_mute[STDERR_FILENO + 1]; /* by descriptor: what is said there is dropped */
@@ -42,13 +47,16 @@ static int stream_open(int fd)
     return anew < 0 ? fd : anew;
 }
 
-/* 0 or an errno; EINTR: a signal came while nobody read. The descriptor may not wait at all when it is a terminal or
- * shares a socket with standard input. */
+/* 0 or an errno; EINTR: a person sent a signal while nobody read. The descriptor may not wait at all when it is a
+ * terminal or shares a socket with standard input. */
 static int write_all(int fd, const char *text, size_t bytes)
 {
     struct pollfd reader = {.fd = fd, .events = POLLOUT};
+    unsigned signals = interrupt_count();
     while (bytes > 0) {
-        if (poll(&reader, 1, -1) < 0) return errno;
+        int ready = poll(&reader, 1, -1);
+        if (ready < 0 && errno == EINTR && signals == interrupt_count()) continue; /* the guard's timer */
+        if (ready < 0) return errno;
         ssize_t n = write(fd, text, bytes < PIPE_BUF ? bytes : PIPE_BUF);
         if (n < 0 && errno != EAGAIN) return errno;
         if (n < 0) continue;
@@ -113,6 +121,15 @@ static void push_options(lua_State *L, struct shell *s)
     lua_setfield(L, -2, "is_terminal");
 }
 
+static void push_list(lua_State *L, char *const *texts, size_t count)
+{
+    lua_createtable(L, (int)count, 0);
+    for (size_t i = 0; i < count; i++) {
+        lua_pushstring(L, texts[i]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+}
+
 static int call_start(lua_State *L)
 {
     struct shell *s = lua_touserdata(L, 1);
@@ -121,12 +138,9 @@ static int call_start(lua_State *L)
     lua_call(L, 1, 0);
     push_function(L, "start");
     push_options(L, s);
-    lua_createtable(L, (int)s->setup.connects, 0);
-    for (size_t i = 0; i < s->setup.connects; i++) {
-        lua_pushstring(L, s->setup.connect[i]);
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
-    }
-    lua_call(L, 2, 0);
+    push_list(L, s->setup.connect, s->setup.connects);
+    push_list(L, s->setup.load, s->setup.loads);
+    lua_call(L, 3, 0);
     return 0;
 }
 
@@ -149,12 +163,34 @@ static int call_line(lua_State *L)
 
 static int call_interrupt(lua_State *L)
 {
+    bool *ends = lua_touserdata(L, 1);
     push_function(L, "interrupt");
-    lua_call(L, 0, 0);
+    lua_call(L, 0, 1);
+    *ends = lua_toboolean(L, -1);
     return 0;
 }
 
 /* --- shell.h --- */
+
+/* Sets moth.core.parts. */
+static int add_parts(lua_State *L)
+{
+    const struct shell *s = lua_touserdata(L, 1);
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_getfield(L, -1, "moth.core");
+    bind_parts_open(L, s->setup.host);
+    lua_setfield(L, -2, "parts");
+    return 0;
+}
+
+/* All that Lua finds there before its first line runs. */
+static bool bind_all(struct shell *s)
+{
+    const struct shell_setup *setup = &s->setup;
+    s->binding = bind_node(s->runtime, setup->node, setup->quit, setup->owner);
+    return s->binding && runtime_call(s->runtime, add_parts, s) == 0 &&
+           bind_tcp(s->runtime, setup->transport, setup->beyond) == 0;
+}
 
 struct shell *shell_open(const struct shell_setup *setup)
 {
@@ -162,9 +198,8 @@ struct shell *shell_open(const struct shell_setup *setup)
     s->setup = *setup;
     for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) s->stream[fd] = stream_open(fd);
     s->runtime = runtime_new(setup->host);
-    if (s->runtime && bind_node(s->runtime, setup->node, setup->quit, setup->owner) == 0 &&
-        runtime_call(s->runtime, call_start, s) == 0)
-        return s;
+    if (s->runtime) guard_take_signals(runtime_guard(s->runtime));
+    if (s->runtime && bind_all(s) && runtime_call(s->runtime, call_start, s) == 0) return s;
     shell_close(s);
     return NULL;
 }
@@ -180,7 +215,7 @@ void shell_close(struct shell *s)
 
 void shell_event(struct shell *s, const struct moth_event *event)
 {
-    bind_node_event(s->runtime, event);
+    bind_node_event(s->runtime, s->binding, event);
 }
 
 /* Whatever goes wrong here would leave a process that cannot be told to end. */
@@ -195,9 +230,11 @@ void shell_line(struct shell *s, const char *line, size_t bytes, int rc)
     call_or_quit(s, call_line, &l);
 }
 
-void shell_interrupt(struct shell *s)
+bool shell_interrupt(struct shell *s)
 {
-    call_or_quit(s, call_interrupt, NULL);
+    bool ends = true;
+    call_or_quit(s, call_interrupt, &ends);
+    return ends;
 }
 
 bool shell_is_busy(const struct shell *s)

@@ -17,9 +17,13 @@ struct shell;
 struct shell_setup {
     const struct moth_host *host; /* borrowed until shell_close */
     struct moth_node *node;       /* borrowed until shell_close */
+    struct moth_transport *transport; /* for scripts; borrowed until shell_close */
+    bool beyond;                  /* scripts may listen beyond this machine */
     bool is_terminal;             /* a person types */
     char *const *connect;         /* addresses being dialled, which piped lines wait for */
     size_t connects;
+    char *const *load;            /* files of scripts, run before anything is typed */
+    size_t loads;
     void (*quit)(void *owner, int status); /* end the program with this status; never called after shell_close */
     void *owner;
 };
@@ -30,7 +34,8 @@ void shell_close(struct shell *s); /* NULL is fine */
 
 void shell_event(struct shell *s, const struct moth_event *event); /* what moth_on_event got */
 void shell_line(struct shell *s, const char *line, size_t bytes, int rc); /* what moth_loop_read_lines got */
-void shell_interrupt(struct shell *s);                             /* somebody wants the process to end */
+/* Somebody wants the process to end. False: at a terminal that only ends the Lua that runs. */
+bool shell_interrupt(struct shell *s);
 bool shell_is_busy(const struct shell *s);                         /* hold the lines back */
 
 /* Like moth_node_tick: call once per turn, after it. Returns when it wants to be called again at the latest;

@@ -332,6 +332,22 @@ static void test_no_metamethod_runs(void **state)
         "refused({b = setmetatable({1}, {__pairs = never})}, '(at b)')");
 }
 
+static void test_a_view_is_written_as_what_it_shows(void **state)
+{
+    (void)state;
+    run("local function never() error('a metamethod ran') end\n"
+        "local function view(t) return setmetatable({}, {__pairs = never, __index = never, __json = t}) end\n"
+        "for _, t in ipairs {{1, 2}, {a = {b = 1}}, json.array {}, {}} do\n"
+        "  local text = json.encode(t)\n"
+        "  assert(json.encode(view(t)) == text)\n"
+        "  assert(json.encode({a = view(t)}) == '{\"a\":' .. text .. '}')\n"
+        "  assert(json.encode({view(t), 7}) == '[' .. text .. ',7]')\n"
+        "end\n"
+        "refused({b = view {c = print}}, '(at b.c)')\n"
+        "refused(view(view {}), '__pairs')\n"
+        "refused(setmetatable({}, {__pairs = never, __json = 'x'}), '__pairs')");
+}
+
 static void test_bad_order_is_refused_with_its_place(void **state)
 {
     (void)state;
@@ -585,7 +601,7 @@ int main(void)
         TEST(test_of_a_key_that_stands_twice_the_last_counts),
         TEST(test_tables_that_are_neither_array_nor_object_are_refused),
         TEST(test_what_json_has_no_words_for_is_refused),
-        TEST(test_no_metamethod_runs),
+        TEST(test_no_metamethod_runs), TEST(test_a_view_is_written_as_what_it_shows),
         TEST(test_bad_order_is_refused_with_its_place),
         TEST(test_32_tables_deep_is_fine_and_33_are_refused),
         TEST(test_cycles_are_refused),

@@ -147,7 +147,8 @@ static void test_nothing_reaches_files_or_processes(void **state)
 static void test_bytecode_is_refused(void **state)
 {
     (void)state;
-    check("local code = string.dump(function() end)\n"
+    check("assert(string.dump == nil)\n"
+          "local code = '\\27Lua\\x54\\0\\x19\\x93\\r\\n\\x1a\\n'\n"
           "local f, why = load(code)\n"
           "assert(not f and why:find('attempt to load a binary chunk'))\n"
           "assert(not load(code, 'x', 'b'))\n"
@@ -327,12 +328,11 @@ static void test_a_task_that_yields_is_ended_with_its_traceback(void **state)
 {
     (void)state;
     assert_int_equal(run("task = require 'moth.task' task.spawn(function() coroutine.yield() end)"), 0);
-    assert_non_null(strstr(outside.log, "3 a task waits with task.turn"));
-    assert_non_null(strstr(outside.log, "test:1: in function"));
+    assert_non_null(strstr(outside.log, "3 a task waits with task.sleep"));
+    assert_non_null(strstr(outside.log, "test:1: in "));
     check("task.spawn(function() task.turn() coroutine.yield(1.5) end)"
           "task.spawn(function() task.sleep(math.huge) end) task.spawn(function() task.sleep(0 / 0) done = true end)");
     for (int i = 0; i < 4; i++) runtime_tick(runtime);
-    assert_non_null(strstr(outside.log, "3 a task waits with task.turn"));
     check("assert(done)");
     assert_int_equal(runtime_tick(runtime), 5000000 + UINT64_C(1000000000000000));
 }
@@ -354,11 +354,12 @@ struct side {
 
 static struct side ana, eva; /* Lua sees ana; eva is there when a test wants somebody to write to */
 static int quit_status;
+static struct binding *binding; /* Lua's */
 
 static void on_event(void *owner, const struct moth_event *event)
 {
     (void)owner;
-    if (runtime) bind_node_event(runtime, event);
+    if (runtime) bind_node_event(runtime, binding, event);
 }
 
 static void on_evas_event(void *owner, const struct moth_event *event)
@@ -400,7 +401,8 @@ static int set_up_node(void **state)
     quit_status = -1;
     if (open_side(&ana, (struct moth_config){.name = "ana"}, on_event) < 0) return -1;
     runtime = runtime_new(moth_loop_host(ana.loop));
-    return runtime ? bind_node(runtime, ana.node, on_quit, &quit_status) : -1;
+    binding = runtime ? bind_node(runtime, ana.node, on_quit, &quit_status) : NULL;
+    return binding ? run("hub = require('moth.hub').new(node, function() end)") : -1;
 }
 
 static int tear_down_node(void **state)
@@ -491,13 +493,11 @@ static void test_the_node_says_who_it_is(void **state)
 static void test_a_message_to_oneself_arrives(void **state)
 {
     (void)state;
-    check("node:on('message', function(m) got = m end) node:on('message:text', function(m) again = m end)"
-          "node:on('message:other', function() error('not this one') end)"
+    check("node:on('message', function(m) got = m end)"
           "sent = assert(node:send(node.id, 'hello')) assert(math.type(sent.id) == 'integer')"
           "assert(sent.state == 'pending')");
     until("got and sent.state == 'delivered'");
-    check("assert(got == again)"
-          "for k, v in pairs{data = 'hello', type = 'text', encoding = 'text', from = node.id, name = 'ana',"
+    check("for k, v in pairs{data = 'hello', type = 'text', encoding = 'text', text = 'hello', from = node.id, name = 'ana',"
           "durable = true, broadcast = false, redelivered = false, id = sent.id} do "
           "assert(got[k] == v, k .. ': ' .. tostring(got[k])) end"
           " assert(math.type(got.hops) == 'integer' and got.time > 1.5e9)");
@@ -511,7 +511,7 @@ static void test_a_message_to_oneself_arrives(void **state)
 static void test_a_type_arrives_as_it_was_sent(void **state)
 {
     (void)state;
-    check("node:on('message:my.type', function(m) got = m end) assert(node:send(node.id, 'x', {type = 'my.type'}))");
+    check("node:on('message', function(m) got = m end) assert(node:send(node.id, 'x', {type = 'my.type'}))");
     until("got");
     check("assert(got.type == 'my.type' and got.data == 'x')");
 }
@@ -568,10 +568,11 @@ static void test_failure_is_nil_a_sentence_and_a_word(void **state)
 static void test_wrong_types_are_errors(void **state)
 {
     static const char *const calls[] = {
-        "node:send('ana')", "node:send({}, 'x')", "node:send('ana', {})", "node:send('ana', 'x', 'options')",
+        "node:send('ana')", "node:send({}, 'x')", "node:send('ana', 'x', 'options')",
         "node:send('ana', 'x', {ttl = {}})", "node:send('ana', 'x', {retries = 1.5})", "node.send({}, 'ana', 'x')",
-        "node.send(nil, 'ana', 'x')", "node:emit('*', 'type')", "node:emit('*', {}, 'x')", "node:on('message')",
-        "node:on('mesage', print)", "node:on({}, print)", "node:message('one')", "node:connect()", "node:path({})",
+        "node.send(nil, 'ana', 'x')", "node:emit('*', 'type')", "node:emit('*', {}, 'x')",
+        "node:request()", "node:answer('ana')", "node:handled()", "node:set_hook('x')", "node:count_discard('x')",
+        "node:message('one')", "node:connect()", "node:path({})",
         "node:quit('x')", "local n = node[{}]", "node:cancel('one')", "node:queue({})", "node:history({})",
         "node:history(nil, 'x')", "node:alias('ana')", "node:alias('ana', {})", "node:block()", "node:unblock({})",
     };
@@ -755,7 +756,8 @@ static void test_events_carry_their_fields(void **state)
         snprintf(text, sizeof text, "e = nil node:on('%s', function(it) e = it end)", names[kind]);
         check(text);
         e.kind = (enum moth_event_kind)kind;
-        bind_node_event(runtime, &e);
+        bind_node_event(runtime, binding, &e);
+        runtime_tick(runtime);
         check(checks[kind]);
     }
 }
@@ -767,7 +769,8 @@ static void test_a_state_event_brings_the_message(void **state)
     struct moth_event e = {.kind = MOTH_EVENT_STATE, .sent = &sent};
     (void)state;
     check("node:on('state', function(m) got = m end)");
-    bind_node_event(runtime, &e);
+    bind_node_event(runtime, binding, &e);
+    runtime_tick(runtime);
     check("assert(got.id == 77 and got.state == 'refused' and got.reason == 'full' and got.why and got.time == 1.5)"
           "assert(got.by == nil and got.by_name == nil and got.carriers == 0)"
           "assert(got.name == 'eva' and got.tries == 2 and got.bytes == 9 and tostring(got) == '4d refused')");
@@ -780,7 +783,8 @@ static void test_a_state_event_names_the_carrier(void **state)
     struct moth_event e = {.kind = MOTH_EVENT_STATE, .sent = &sent};
     (void)state;
     check("node:on('state', function(m) got = m end)");
-    bind_node_event(runtime, &e);
+    bind_node_event(runtime, binding, &e);
+    runtime_tick(runtime);
     check("assert(got.state == 'carried' and got.by:find('^bb0') and got.by_name == 'bob' and got.carriers == 2)"
           "assert(got.accepted == 2.5 and got.reason == nil and type(got.cancel) == 'function')");
 }
@@ -792,11 +796,12 @@ static void test_a_received_message_carries_its_fields(void **state)
                              .hops = 2, .broadcast = true, .redelivered = true};
     struct moth_event e = {.kind = MOTH_EVENT_MESSAGE, .message = &m};
     (void)state;
-    check("node:on('message:data', function(it) got = it end)");
-    bind_node_event(runtime, &e);
+    check("node:on('message', function(it) got = it end)");
+    bind_node_event(runtime, binding, &e);
+    runtime_tick(runtime);
     check("assert(got.from:find('^ee0') and got.name == 'eva' and got.id == 5 and got.re == 4 and got.time == 2.5)"
-          "assert(got.encoding == 'json' and got.type == 'data' and got.data == '[1]' and got.hops == 2)"
-          "assert(got.broadcast and not got.durable and got.redelivered)");
+          "assert(got.encoding == 'json' and got.type == 'data' and got.json == '[1]' and got.data[1] == 1)"
+          "assert(got.hops == 2 and got.broadcast and not got.durable and got.redelivered and not got.auto)");
 }
 
 static void test_an_event_inside_a_task_finds_its_handlers(void **state)
@@ -804,9 +809,8 @@ static void test_an_event_inside_a_task_finds_its_handlers(void **state)
     struct moth_event e = {.kind = MOTH_EVENT_NOTE, .text = "x"};
     (void)state;
     check("notes = 0 node:on('note', function() notes = notes + 1 require('moth.task').turn() notes = notes + 1 end)");
-    for (int i = 0; i < 100; i++) bind_node_event(runtime, &e);
-    check("assert(notes == 100)");
-    runtime_tick(runtime);
+    for (int i = 0; i < 100; i++) bind_node_event(runtime, binding, &e);
+    for (int i = 0; i < 3; i++) runtime_tick(runtime);
     check("assert(notes == 200)");
 }
 

@@ -499,6 +499,22 @@ describe("the command", function()
     it("suggests the nearest", function()
       assert.equal('unknown command "sned"; did you mean send?\n', answer("help sned"))
     end)
+
+    it("explains what scripts see", function()
+      assert.truthy(answer("help node.send"):find("^node:send%(peer, data %[, options%]%)"))
+    end)
+
+    it("suggests the nearest of that, when no command is near", function()
+      assert.equal('nothing is called "node.sned"; did you mean node.send?\n', answer("help node.sned"))
+    end)
+
+    it("finds by its last word what belongs to something", function()
+      assert.equal('nothing is called "request"; did you mean node.request?\n', answer("help request"))
+    end)
+
+    it("has nothing to say of anything else", function()
+      assert.equal('unknown command "nothing.like.it"; help shows all\n', answer("help nothing.like.it"))
+    end)
   end)
 
   it("is unknown and long, and its name is cut", function()

@@ -8,9 +8,9 @@ assert(_VERSION == "Lua 5.4", "these specs need Lua 5.4, this is " .. _VERSION)
 
 package.path = "lua/?.lua;lua/?/init.lua;" .. package.path
 
-local helper = { now_us = 1000000, logged = {}, woken = 0 }
+local helper = { now_us = 1000000, wall = 1900000000.5, logged = {}, woken = 0 }
 
-local core = {}
+local core = { DONE = 0, YIELD = 1, ERROR = 2 }
 
 function core.safe(text)
   return (text:gsub("[\0-\31\127]", function(c) return ("\\x%02x"):format(c:byte()) end))
@@ -20,9 +20,15 @@ function core.now()
   return helper.now_us
 end
 
+function core.wall()
+  return helper.wall
+end
+
 function core.seconds(span)
   if type(span) == "number" then return span end
-  return nil, "no time span"
+  local ms = span:match("^(%d+)ms$")
+  if ms then return ms / 1000 end
+  return nil, "no time span", "argument"
 end
 
 function core.log(level, text)
@@ -37,18 +43,93 @@ function core.on_tick(fn)
   helper.tick = fn
 end
 
+function core.on_events(fn)
+  helper.take_events = fn
+end
+
 function core.traceback(why, thread)
   if thread then return debug.traceback(thread, tostring(why)) end
   return debug.traceback(tostring(why), 2)
+end
+
+-- --- the guard, without budgets ---
+
+function core.account(name)
+  return { name = name, resumes = 0 }
+end
+
+local is_dispatching = false
+
+local function after_resume(thread, ok, ...)
+  is_dispatching = false
+  if ok then return coroutine.status(thread) == "dead" and core.DONE or core.YIELD, ... end
+  local traceback = core.traceback((...), thread)
+  coroutine.close(thread)
+  return core.ERROR, traceback, "error"
+end
+
+function core.resume(account, thread, ...)
+  assert(not is_dispatching, "one dispatch inside another")
+  is_dispatching = true
+  account.resumes = account.resumes + 1
+  return after_resume(thread, coroutine.resume(thread, ...))
+end
+
+function core.close(account, thread)
+  assert(not is_dispatching, "one dispatch inside another")
+  assert(account and coroutine.status(thread) == "suspended", "there is nothing to close")
+  local ok, why = coroutine.close(thread)
+  if ok then return true end
+  return nil, core.traceback(why, thread), "error"
+end
+
+-- Below a function in C, where nothing can yield.
+function core.call(_, fn, ...)
+  local arguments, results = table.pack(...), nil
+  local function call()
+    results = table.pack(xpcall(fn, debug.traceback, table.unpack(arguments, 1, arguments.n)))
+  end
+  ("x"):gsub("x", call)
+  if results[1] then return core.DONE, table.unpack(results, 2, results.n) end
+  return core.ERROR, results[2], "error"
+end
+
+function core.ask(...)
+  return core.call(...)
+end
+
+function core.interrupted()
+  return false
+end
+
+function core.source(name)
+  local f = assert(io.open("lua/" .. name))
+  local text = f:read "a"
+  f:close()
+  return text
 end
 
 package.loaded["moth.core"] = core
 
 --- Lets time pass, then does what is due: a turn of the loop.
 ---@param ms? number
+---@return integer? next_us, boolean every_turn  as the scheduler's tick
 function helper.turn(ms)
   helper.now_us = helper.now_us + math.floor((ms or 0) * 1000)
+  helper.wall = helper.wall + (ms or 0) / 1000
+  if helper.take_events then helper.take_events() end
   return helper.tick(helper.now_us)
+end
+
+--- Turns until nothing is left to do now.
+---@param ms? number  that pass first
+function helper.settle(ms)
+  local next_us = helper.turn(ms)
+  for _ = 1, 100 do
+    if not next_us or next_us > helper.now_us then return end
+    next_us = helper.turn()
+  end
+  error("there is always something to do")
 end
 
 --- Forgets what was logged.
@@ -244,6 +325,15 @@ function helper.node(known)
   return node
 end
 
+--- No scripts, and a prompt that says again what it is given.
+function helper.hub()
+  return { stop = function() return false end, scripts = { list = function() return {} end } }
+end
+
+function helper.prompt()
+  return { run = function(_, text) return text end, cancel = function() return false end }
+end
+
 --- A shell on that node; what it says gathers in `said`, what it complains of in `complained`.
 ---@param node table
 ---@param is_terminal? boolean
@@ -251,6 +341,8 @@ function helper.shell(node, is_terminal)
   local out = { said = {}, complained = {}, held = false }
   local shell = require("moth.shell").new {
     node = node,
+    hub = helper.hub(),
+    prompt = helper.prompt(),
     is_terminal = is_terminal or false,
     write = function(text) out.said[#out.said + 1] = text end,
     complain = function(text) out.complained[#out.complained + 1] = text end,

@@ -193,6 +193,12 @@ describe("notices", function()
     assert.same({}, said)
   end)
 
+  it("keeps quiet about what scripts send", function()
+    local m = helper.message { accepted = os.time() + 1 }
+    for _, state in ipairs { "queued", "carried", "delivered", "refused" } do change(m, state) end
+    assert.same({}, said)
+  end)
+
   it("does not tell that what went at once was delivered", function()
     local m = helper.message()
     sending[m.id] = true

@@ -190,7 +190,7 @@ describe("a shell on a pipe", function()
     node.quiet = false
     sh:feed("quit")
     node:raise("message", { name = "bob", type = "text", encoding = "text", data = "hello" })
-    node:raise("state", { id = 0x18d2c, name = "eva", state = "refused", why = "a limit is reached" })
+    node:raise("state", helper.message { state = "refused", why = "a limit is reached" })
     assert.equal(2, #out.said)
     assert.truthy(out.said[1]:find("bob: hello\n$"))
     assert.equal("* message 18d2c to eva was refused: a limit is reached\n", out.said[2])
@@ -296,15 +296,18 @@ describe("a shell on a terminal", function()
 end)
 
 describe("the program", function()
+  package.loaded["moth.hub"] = { new = helper.hub }
+  package.loaded["moth.prompt"] = { new = helper.prompt }
+
   it("prints its first line, then the hint for people", function()
     local moth = require "moth"
     local node, said = helper.node(), {}
     local options = { node = node, is_terminal = false, write = function(t) said[#said + 1] = t end,
       complain = print, hold = function() end }
-    moth.start(options, {})
+    moth.start(options, {}, {})
     assert.same({ "ana (aaaa1111) listening on 127.0.0.1:6684\n" }, said)
     node.address, options.is_terminal, said = "", true, {}
-    moth.start(options, {})
+    moth.start(options, {}, {})
     assert.same({ "ana (aaaa1111) not listening\n", "Type help for the commands.\n" }, said)
     moth.line("quit")
     assert.equal(0, node.quit_status)
@@ -314,7 +317,7 @@ describe("the program", function()
     local moth = require "moth"
     local node = helper.node()
     moth.start({ node = node, is_terminal = false, write = function() end, complain = function() end,
-      hold = function() end }, {})
+      hold = function() end }, {}, {})
     moth.line("bogus")
     moth.interrupt()
     assert.equal(0, node.quit_status)
@@ -325,7 +328,7 @@ describe("the program", function()
     local moth = require "moth"
     local node = helper.node()
     moth.start({ node = node, is_terminal = false, write = function() end, complain = function() end,
-      hold = function() end }, {})
+      hold = function() end }, {}, {})
     moth.finish()
     assert.equal(0, node.quit_status)
   end)

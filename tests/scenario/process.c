@@ -409,6 +409,11 @@ const char *process_address(const struct process *p)
     return p->address;
 }
 
+int process_pid(const struct process *p)
+{
+    return p->pid;
+}
+
 /* --- ending --- */
 
 bool process_is_running(struct process *p)

@@ -36,6 +36,7 @@ const char *process_name(const struct process *p);
 const char *process_id8(const struct process *p);     /* 8 hex digits */
 unsigned process_port(const struct process *p);
 const char *process_address(const struct process *p); /* HOST:PORT */
+int process_pid(const struct process *p);             /* 0 when it has ended */
 
 /* Waits for the first line `NAME (id8) listening on HOST:PORT`, or `not listening`. */
 void process_expect_banner(struct process *p);

@@ -1,0 +1,2 @@
+-- Sends back what it hears.
+node:hear("", function(msg) return msg.text end)

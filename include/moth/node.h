@@ -150,7 +150,8 @@ int moth_send(struct moth_node *node, const struct moth_id *to, const struct mot
 int moth_cancel(struct moth_node *node, uint64_t id);
 
 /* Sends once, light: no memory, no receipt. `to` NULL: to everyone (signed broadcast). MOTH_EUNREACHABLE, MOTH_ESLOW,
- * MOTH_ERATE say at once that it did not go; later drops are only counted where they happen. */
+ * MOTH_ERATE say at once that it did not go, MOTH_EFULL that too much waits for ourselves; later drops are only counted
+ * where they happen. */
 int moth_emit(struct moth_node *node, const struct moth_id *to, const struct moth_payload *payload);
 
 struct moth_message { /* received */

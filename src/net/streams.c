@@ -141,15 +141,19 @@ static void stream_free(struct moth_stream *s)
 }
 
 /* May there be one more? One that is only finishing gives way. */
-static bool make_room(struct moth_tcp *t)
+static bool end_a_finishing_one(struct moth_tcp *t)
 {
-    if (t->stream_count < MOTH_TCP_STREAMS_MAX) return true;
     for (struct moth_stream *s = t->streams; s; s = s->after) {
         if (!s->is_closed || !s->conn->open) continue;
         ops_of(s)->close(s->conn, MOTH_ECLOSED);
         return true;
     }
     return false;
+}
+
+static bool make_room(struct moth_tcp *t)
+{
+    return t->stream_count < MOTH_TCP_STREAMS_MAX || end_a_finishing_one(t);
 }
 
 /* --- events of the transports --- */
@@ -337,7 +341,8 @@ void moth_stream_take(struct moth_stream *s, size_t bytes)
 static size_t queued_by_all(const struct moth_tcp *t)
 {
     size_t bytes = 0;
-    for (const struct moth_stream *s = t->streams; s; s = s->after) bytes += moth_stream_queued(s);
+    for (const struct moth_stream *s = t->streams; s; s = s->after)
+        if (s->conn && s->conn->open) bytes += moth_stream_queued(s);
     return bytes;
 }
 
@@ -352,7 +357,7 @@ int moth_stream_write(struct moth_stream *s, const void *data, size_t bytes)
 {
     if (s->state < 0) return s->state;
     if (!s->conn->open) return MOTH_ECLOSED;
-    if (!fits(s, bytes)) return MOTH_EFULL;
+    if (!fits(s, bytes) && !(end_a_finishing_one(s->server->tcp) && fits(s, bytes))) return MOTH_EFULL;
     for (size_t at = 0, n; at < bytes; at += n) {
         n = bytes - at < CHUNK_BYTES ? bytes - at : CHUNK_BYTES;
         ops_of(s)->send(s->conn, slice_of((const uint8_t *)data + at, n));

@@ -315,9 +315,14 @@ int data_load(struct moth_node *n)
     return rc == 0 ? jobs_load(n) : rc;
 }
 
+/* A batch that has not ended never was: neither its data nor its marks, nor what it sent. */
 void data_close(struct moth_node *n)
 {
-    moth_discard(n);
+    if (n->data.begun) {
+        forget_staged(n);
+        jobs_forget_staged(n);
+        store_abandon_row(&n->store);
+    }
     jobs_close(n);
     overlay_fini(&n->data.overlay);
 }

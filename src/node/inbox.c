@@ -298,13 +298,21 @@ int inbox_load(struct moth_node *n)
     return store_load_arrivals(&n->store, load_one);
 }
 
-/* The process ends in good order: that its handlers did not come to an end is not the fault of what they hold. */
+static void take_back_start(struct moth_node *n, struct arrival *a)
+{
+    if (a->starts > 0) write_number(n, STORE_INBOX_STARTS, a, a->starts - 1, NULL);
+}
+
+/* The process ends in good order: that its handlers did not come to an end, or to a beginning, is not the fault of
+ * what they hold. */
 void inbox_leave(struct moth_node *n)
 {
     struct moth_id key;
     void *value;
     for (size_t at = 0; id_map_next(&n->open, &at, &key, &value);)
-        for (struct arrival *a = value; a; a = a->after) write_number(n, STORE_INBOX_STARTS, a, a->starts - 1, NULL);
+        for (struct arrival *a = value; a; a = a->after) take_back_start(n, a);
+    for (struct arrival *a = n->arrivals; a; a = a->after)
+        if (!a->again || a->asked) take_back_start(n, a);
 }
 
 void inbox_close(struct moth_node *n)

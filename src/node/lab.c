@@ -300,6 +300,16 @@ void lab_kill(struct lab *lab, unsigned machine)
     disk_restore(m->disk, true);
 }
 
+void lab_close(struct lab *lab, unsigned machine)
+{
+    struct machine *m = &lab->machines[machine];
+    moth_node_close(m->node);
+    m->node = NULL;
+    sim_reset(lab->sim, machine);
+    abandon_works(m);
+    disk_restore(m->disk, true);
+}
+
 struct moth_node *lab_node(struct lab *lab, unsigned machine)
 {
     return lab->machines[machine].node;

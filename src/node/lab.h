@@ -22,6 +22,9 @@ void lab_on_event(struct lab *lab, void (*on_event)(void *owner, unsigned machin
 int lab_start(struct lab *lab, unsigned machine, const char *name, const struct moth_config *config);
 /* As a power cut: no goodbye, memory gone; of what was not synced to the disk, whatever chance leaves. */
 void lab_kill(struct lab *lab, unsigned machine);
+
+/* Ends its process in good order. */
+void lab_close(struct lab *lab, unsigned machine);
 struct moth_node *lab_node(struct lab *lab, unsigned machine); /* NULL: not running */
 void lab_address(unsigned machine, char out[MOTH_ADDRESS_TEXT_BYTES]);
 int lab_connect(struct lab *lab, unsigned from, unsigned to);

@@ -92,6 +92,13 @@ static void keep_light(struct moth_node *n, enum envelope_kind kind, const struc
     node_due(n, node_now_us(n));
 }
 
+/* To ourselves it waits in memory until the turn. */
+static bool has_room_for_light(const struct moth_node *n, size_t bytes)
+{
+    return n->boxes.mail_count < n->limits[MOTH_LIMIT_MAIL_COUNT] &&
+           n->boxes.memory_bytes + bytes <= n->limits[MOTH_LIMIT_MAIL_MEMORY];
+}
+
 static int send_light(struct moth_node *n, struct peer *to, enum envelope_kind kind, const struct moth_payload *payload,
                       uint64_t id, uint64_t re)
 {
@@ -99,6 +106,7 @@ static int send_light(struct moth_node *n, struct peer *to, enum envelope_kind k
     struct envelope head = {.kind = (uint8_t)kind, .flags = flags_of(&body, payload), .ttl_s = LIGHT_TTL_S, .id = id};
     size_t bytes;
     if (to->blocked) return MOTH_EUNWANTED;
+    if (to == n->self && !has_room_for_light(n, payload->bytes)) return MOTH_EFULL;
     if (to == n->self) {
         keep_light(n, kind, &body, head.flags, id);
         return 0;

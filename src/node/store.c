@@ -263,6 +263,23 @@ static size_t ready(const struct store *s)
     return s->waiting - s->row;
 }
 
+/* The last ones go; a job that runs has only those before them. */
+void store_abandon_row(struct store *s)
+{
+    struct store_write **at = &s->first, *last = NULL;
+    for (size_t kept = ready(s); kept > 0; kept--) {
+        last = *at;
+        at = &last->after;
+    }
+    for (const struct store_write *w = *at; w; w = w->after) s->waiting_bytes -= w->bytes;
+    free_writes(*at);
+    *at = NULL;
+    s->last = last;
+    s->waiting -= s->row;
+    s->row = 0;
+    s->row_is_bound = s->joining = false;
+}
+
 /* Whole rows, as many as there is room for, but one at least. */
 static unsigned next_group(const struct store *s)
 {

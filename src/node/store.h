@@ -137,6 +137,7 @@ void store_write(struct store *s, struct store_write *w); /* owned from here on 
  * until there is one among them that says what a program has done: data, a job, an arrival's state. */
 #define STORE_ROW_MAX 1024
 void store_join(struct store *s, bool join);
+void store_abandon_row(struct store *s); /* what was written since joining began never was; nobody is called */
 bool store_is_idle(const struct store *s);
 void store_doubt(struct store *s); /* a read said MOTH_EDAMAGED: promises stop until it was checked */
 

@@ -241,4 +241,20 @@ describe("a text", function()
       assert.same({}, w.hub.bot.asks)
     end)
   end)
+
+  it("is tried on no more patterns when they have taken too long together", function()
+    w:load("bot", [[
+      for i = 1, 9 do node:hear("x" .. i, function() end) end
+      node:hear("", function() return "last" end)
+    ]])
+    local find = string.find
+    string.find = function(text, pattern, ...) -- each takes 20 ms
+      if pattern:match "^x%d$" then helper.now_us = helper.now_us + 20000 end
+      return find(text, pattern, ...)
+    end
+    w:say "hello"
+    string.find = find
+    assert.same({}, w:replies())
+    assert.truthy(w:find("bot").last_error:find("take too long together", 1, true))
+  end)
 end)

@@ -199,4 +199,19 @@ describe("hooks", function()
     helper.settle()
     assert.is_true(env.ran)
   end)
+
+  it("that use more than a part of a second together are asked no more, and end with their script", function()
+    w:load("bot", [[ asked = 0 node:hook("forward", function() asked = asked + 1 end) ]])
+    local core = package.loaded["moth.core"]
+    local hook, ask_core = w:find("bot").env, core.ask
+    core.ask = function(...) -- each takes a tenth of a second
+      helper.now_us = helper.now_us + 100000
+      return ask_core(...)
+    end
+    for _ = 1, 5 do ask "forward" end
+    core.ask = ask_core
+    assert.equal(3, rawget(hook, "asked"))
+    helper.settle()
+    assert.equal("parked", w:find("bot").state)
+  end)
 end)

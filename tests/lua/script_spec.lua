@@ -299,6 +299,30 @@ describe("unloading a script", function()
     assert.same({}, names())
   end)
 
+  it("takes a script.unload that is no function for one that fails", function()
+    w:load("bot", [[ script.unload = true ]])
+    assert.same({ true }, w:run(w.hub.scripts.unload, w.hub.scripts, "bot"))
+    assert.is_nil(w:find("bot"))
+  end)
+
+  it("lets what it still runs make nothing new", function()
+    w:load("bot", [[
+      task.spawn(function()
+        local _ <close> = setmetatable({}, { __close = function()
+          ok, why = pcall(node.on, node, "message", print)
+          could_serve = pcall(node.serve, node, "x", print)
+        end })
+        task.sleep(10)
+      end)
+    ]])
+    local env = w:find("bot").env
+    w:run(w.hub.scripts.unload, w.hub.scripts, "bot")
+    helper.settle()
+    assert.is_false(env.ok)
+    assert.truthy(env.why:find("this script has ended", 1, true))
+    assert.is_false(env.could_serve)
+  end)
+
   it("does not call it when the script is parked", function()
     w:load("bot", [[ script.unload = function() node:emit("*", "bye", 1) end ]])
     w.hub.scripts:kill "bot"

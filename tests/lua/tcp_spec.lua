@@ -291,6 +291,27 @@ describe("tcp", function()
       assert.same({ "hello" }, heard)
     end)
 
+    it("takes over, when its script runs, the address of the script that it replaces", function()
+      local waiting, is_taken = {}, false
+      local old_listen = fake.listen
+      fake.listen = function(address)
+        if is_taken then return nil, "taken", "in_use" end
+        is_taken = true
+        return old_listen(address)
+      end
+      assert(moth_tcp.listen("127.0.0.1:7", print))
+      local heir = owners.new("bot", core.account("bot"), function() end)
+      heir.script = { old = { owner = owner }, when_running = function(_, fn) waiting[#waiting + 1] = fn end }
+      assert.equal("in_use", (select(3, tcp.for_owner(heir).listen("127.0.0.1:8", print))))
+      local server = assert(tcp.for_owner(heir).listen("127.0.0.1:7", print))
+      assert.equal("127.0.0.1:7", server.address)
+      tcp.close_all(owner)
+      is_taken = false
+      waiting[1]()
+      assert.is_true(is_taken)
+      fake.listen = old_listen
+    end)
+
     it("leaves a connection open when its function returns", function()
       assert(moth_tcp.listen("127.0.0.1:7", function() end))
       assert.equal(0, accept().closed)

@@ -19,7 +19,7 @@ local ASK_SECONDS = 120
 local CONNECT_SECONDS = 10
 local ENTRIES_MAX = 1000 -- handlers of one script
 
-local api = {}
+local api = { ENTRIES_MAX = ENTRIES_MAX }
 
 -- What only reads the node, or changes what its owner could change at the prompt, and needs nothing from us.
 local PLAIN = { "peers", "links", "routes", "peer", "path", "queue", "cancel", "disconnect", "resolve", "status",

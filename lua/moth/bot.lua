@@ -16,7 +16,7 @@ local TASKS_FREE = 16         -- so many tasks of a script may hold light messag
 local MATCH_US = 50000        -- for all patterns that one text is tried on
 local STALL_US = 30000000     -- nothing has ended for so long: it never will
 
-local bot = {}
+local bot = { BACKLOG_MAX = BACKLOG_MAX }
 
 ---@class bot.entry              what a script asked for
 ---@field fn function

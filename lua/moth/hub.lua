@@ -8,6 +8,7 @@ local bot = require "moth.bot"
 local core = require "moth.core"
 local events = require "moth.events"
 local jobs = require "moth.jobs"
+local owners = require "moth.owner"
 local scripts = require "moth.script"
 local sent = require "moth.sent"
 local service = require "moth.service"
@@ -152,6 +153,32 @@ local function take_events(self)
   return true
 end
 
+-- --- limits ---
+
+local function limit(name, value, unit, behaviour)
+  return { name = name, value = value, unit = unit, behaviour = behaviour }
+end
+
+-- Those of scripts, in the form of the node's own, which `status` shows.
+local function script_limits()
+  local _, memory = core.memory()
+  return {
+    limit("script_cpu", core.cpu_ms(), "ms at a stretch", "the task is stopped; three times a minute parks the script"),
+    limit("script_memory", memory, "bytes of all", "whoever allocates gets an error; who goes on is stopped and parked"),
+    limit("script_tasks", owners.TASKS_MAX, "tasks a script", "durable mail for it waits, the rest is dropped: busy"),
+    limit("script_backlog", bot.BACKLOG_MAX, "messages a script", "no more durable mail is taken from the disk"),
+    limit("script_handlers", api.ENTRIES_MAX, "handlers a script", "more are refused with an error"),
+    limit("script_hooks", HOOKS_US // 1000, "ms a second, of all", "the script whose turn it is is parked"),
+  }
+end
+
+local function add_limits(methods, of_node)
+  function methods.limits(node)
+    local list, own = of_node(node), script_limits()
+    return table.move(own, 1, #own, #list + 1, list)
+  end
+end
+
 -- --- making it ---
 
 local function on_change(self, running)
@@ -189,6 +216,7 @@ function hub.new(raw, print)
   sent.open(raw)
   api.add_message_methods(self)
   raw:methods().on = function(_, name, fn) return self.bus:on(name, fn) end
+  add_limits(raw:methods(), raw.limits)
   local begin, commit, discard = raw.begin, raw.commit, raw.discard
   task.on_segment(function() begin(raw) end, function() commit(raw) end, function() discard(raw) end)
   core.on_events(function() return take_events(self) end)

@@ -5,7 +5,7 @@
 local TASKS_MAX = 1000 -- of one owner
 local POOL_MAX = 100   -- coroutines kept for later
 
-local owner = {}
+local owner = { TASKS_MAX = TASKS_MAX }
 
 ---@class task.owner
 ---@field name string

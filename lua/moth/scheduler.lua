@@ -62,9 +62,6 @@ local function nothing() end
 local begin, commit, discard = nothing, nothing, nothing
 
 --- What is called around every resume: before; after one that waited or ended well; after one that failed.
----@param on_begin fun()
----@param on_commit fun()
----@param on_discard fun()
 function scheduler.on_segment(on_begin, on_commit, on_discard)
   begin, commit, discard = on_begin, on_commit, on_discard
 end
@@ -267,7 +264,11 @@ function scheduler.run(t, fn, ...)
   dispatch(t, fn, ...)
 end
 
-local function start_at(t, at_us, fn)
+--- Lets a new task run `fn()` at that time.
+---@param t task
+---@param at_us integer
+---@param fn function
+function scheduler.run_at(t, at_us, fn)
   if t.state ~= "new" then return end
   keep(t, fn)
   t.due_us = at_us
@@ -276,21 +277,13 @@ local function start_at(t, at_us, fn)
   ask_for_tick()
 end
 
---- Lets a new task run `fn()` at that time.
----@param t task
----@param at_us integer
----@param fn function
-function scheduler.run_at(t, at_us, fn)
-  start_at(t, at_us, fn)
-end
-
 --- The same by the clock on the wall, which may be set meanwhile.
 ---@param t task
 ---@param epoch number  seconds since 1970
 ---@param fn function
 function scheduler.run_at_epoch(t, epoch, fn)
   t.epoch = epoch
-  start_at(t, 0, fn)
+  scheduler.run_at(t, 0, fn)
 end
 
 --- Lets a new task run `fn()` every so often until it is cancelled; an error ends one run only.
@@ -299,7 +292,7 @@ end
 ---@param fn function
 function scheduler.run_every(t, period_us, fn)
   t.period, t.fn = period_us, fn
-  start_at(t, core.now() + period_us, fn)
+  scheduler.run_at(t, core.now() + period_us, fn)
 end
 
 --- Calls `fn()` at the loop's level, in the next tick. For our own code.

@@ -304,6 +304,13 @@ static int l_memory(lua_State *L)
     return 2;
 }
 
+/* core.cpu_ms() */
+static int l_cpu_ms(lua_State *L)
+{
+    lua_pushinteger(L, (lua_Integer)guard_cpu_ms(guard_of(L)));
+    return 1;
+}
+
 /* core.interrupted() */
 static int l_interrupted(lua_State *L)
 {
@@ -315,7 +322,7 @@ void dispatch_open(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         {"account", l_account}, {"resume", l_resume}, {"close", l_close}, {"call", l_call}, {"ask", l_ask},
-        {"usage", l_usage}, {"memory", l_memory}, {"interrupted", l_interrupted}, {NULL, NULL},
+        {"usage", l_usage}, {"memory", l_memory}, {"cpu_ms", l_cpu_ms}, {"interrupted", l_interrupted}, {NULL, NULL},
     };
     static const char *const codes[] = {[DONE] = "DONE", [YIELD] = "YIELD", [ERROR] = "ERROR"};
     luaL_setfuncs(L, functions, 0);

@@ -8,6 +8,7 @@
  *   core.usage(account) -> cpu_seconds, kills    to 10 ms
  *   core.memory() -> bytes_used, bytes_limit     the limit is for scripts only
  *   core.ask(account, fn, ...) -> code, ...      the same, in 50 ms: for hooks, asked in the midst of other work
+ *   core.cpu_ms() -> milliseconds                of the thread's processor time that a dispatch has
  *   core.interrupted() -> boolean                a SIGINT stopped a dispatch since the last call
  *
  * A word is "error", "cpu", "memory" or "interrupt". A thread that failed is closed. */

@@ -415,6 +415,11 @@ void *guard_allocate(void *guard, void *block, size_t old, size_t bytes)
     return moved;
 }
 
+unsigned guard_cpu_ms(const struct guard *g)
+{
+    return (unsigned)g->limit * TICK_MS;
+}
+
 size_t guard_memory(const struct guard *g, size_t *limit)
 {
     *limit = g->limit_bytes;

@@ -66,6 +66,7 @@ bool guard_took_interrupt(struct guard *g);
 /* A lua_Alloc; the guard is its first argument. */
 void *guard_allocate(void *guard, void *block, size_t old, size_t bytes);
 size_t guard_memory(const struct guard *g, size_t *limit);
+unsigned guard_cpu_ms(const struct guard *g); /* that a dispatch has */
 
 /* Lifts the limit of memory for our own work in the midst of a dispatch, and puts back what it returned. */
 bool guard_lift(struct guard *g);

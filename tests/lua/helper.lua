@@ -98,6 +98,10 @@ function core.ask(...)
   return core.call(...)
 end
 
+function core.cpu_ms()
+  return 1000
+end
+
 function core.interrupted()
   return false
 end

@@ -106,6 +106,18 @@ describe("events", function()
   end)
 end)
 
+describe("limits", function()
+  it("of scripts stand behind those of the node", function()
+    w = fake_node.new()
+    w.raw:methods().limits = function() return { { name = "links" } } end
+    w = fake_node.new()
+    local names = {}
+    for i, limit in ipairs(w.raw:limits()) do names[i] = limit.name end
+    assert.equal("script_hooks", names[#names])
+    assert.truthy(table.concat(names, " "):find("script_cpu script_memory script_tasks", 1, true))
+  end)
+end)
+
 describe("hooks", function()
   before_each(function() w = fake_node.new() end)
 

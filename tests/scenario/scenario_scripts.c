@@ -28,13 +28,14 @@ static void expect_message(struct process *p, const char *from, const char *text
 
 /* --- killed in a handler --- */
 
-/* Each part of the handler is told to be on the disk before the next begins: m:wait returns after its commit. */
+/* Each part of the handler is on the disk before the next begins: what one sends to oneself arrives after its commit (a
+ * peer's receipt may be faster than that). */
 static const char in_parts[] =
     "local kept = node:kv 'kept'\n"
     "node:hear('^work$', function(msg)\n"
     "  kept.starts = (kept.starts or 0) + 1\n"
     "  kept.marked = msg.redelivered\n"
-    "  node:send(msg.from, 'first part'):wait 'queued'\n"
+    "  node:send(node.id, 'first part'):wait 'delivered'\n"
     "  kept.second = (kept.second or 0) + 1\n"
     "  if not msg.redelivered then\n"
     "    print 'in the second part'\n"
@@ -89,7 +90,7 @@ static const char job_in_parts[] =
     "node:job('work', function(what)\n"
     "  local runs = node:kv 'runs'\n"
     "  runs.started = (runs.started or 0) + 1\n"
-    "  node:send(node.id, 'sign'):wait 'queued'\n"
+    "  node:send(node.id, 'sign'):wait 'delivered'\n"
     "  print('job ' .. what .. ' started')\n"
     "  if runs.started == 1 then task.sleep '1h' end\n"
     "  runs.finished = (runs.finished or 0) + 1\n"

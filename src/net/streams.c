@@ -240,7 +240,10 @@ struct moth_tcp *moth_tcp_open(const struct moth_tcp_setup *setup)
 void moth_tcp_close(struct moth_tcp *t)
 {
     if (!t) return;
-    while (t->streams) stream_free(t->streams);
+    for (struct moth_stream *s = t->streams, *after; s; s = after) {
+        after = s->after;
+        stream_free(s);
+    }
     while (t->servers) server_free(t->servers);
     free(t);
 }

@@ -60,7 +60,7 @@ static int open_new(struct stores *stores, const char *name, struct open_store *
     if (!open) return MOTH_EFULL;
     int rc = stores->host->home ? moth_store_open(stores->host, name, &open->store) : MOTH_EPERMISSION;
     if (rc < 0) return rc;
-    strcpy(open->name, name); /* it fits: the store took it */
+    memcpy(open->name, name, strlen(name) + 1); /* it fits: the store took it */
     *out = open;
     return 0;
 }

@@ -249,6 +249,60 @@ int crypto_scrypt(struct slice passphrase, struct slice salt, uint8_t out[32])
     return done == 1 ? 0 : MOTH_EIO;
 }
 
+/* libcrypto knows the other alphabet, with + and /. */
+static char to_url(unsigned char c)
+{
+    return c == '+' ? '-' : c == '/' ? '_' : (char)c;
+}
+
+static bool from_url(uint8_t c, unsigned char *out)
+{
+    uint8_t lower = c | 0x20;
+    *out = c == '-' ? '+' : c == '_' ? '/' : c;
+    return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
+void crypto_base64_encode(struct slice data, char *out)
+{
+    unsigned char group[5];
+    for (size_t at = 0; at < data.bytes; at += 3) {
+        size_t n = data.bytes - at < 3 ? data.bytes - at : 3;
+        must(EVP_EncodeBlock(group, data.data + at, (int)n) == 4);
+        for (size_t i = 0; i <= n; i++) *out++ = to_url(group[i]);
+    }
+    crypto_wipe(group, sizeof group);
+}
+
+/* 2 to 4 characters to 1 to 3 bytes. No encoder leaves bits behind them: other texts would mean the same bytes. */
+static int decode_group(struct slice text, uint8_t out[3])
+{
+    unsigned char group[4] = {'A', 'A', 'A', 'A'};
+    for (size_t i = 0; i < text.bytes; i++)
+        if (!from_url(text.data[i], &group[i])) return MOTH_EMALFORMED;
+    must(EVP_DecodeBlock(out, group, sizeof group) == 3);
+    crypto_wipe(group, sizeof group);
+    for (size_t i = text.bytes - 1; i < 3; i++)
+        if (out[i] != 0) return MOTH_EMALFORMED;
+    return 0;
+}
+
+int crypto_base64_decode(struct slice text, uint8_t *out, size_t capacity, size_t *bytes)
+{
+    uint8_t group[3];
+    int rc = 0;
+    if (text.bytes % 4 == 1) return MOTH_EMALFORMED;
+    if (text.bytes / 4 * 3 + text.bytes % 4 * 3 / 4 > capacity) return MOTH_ETOO_BIG;
+    *bytes = 0;
+    for (size_t at = 0; rc == 0 && at < text.bytes; at += 4) {
+        size_t n = text.bytes - at < 4 ? text.bytes - at : 4;
+        rc = decode_group(slice_of(text.data + at, n), group);
+        if (rc == 0) memcpy(out + *bytes, group, n - 1);
+        *bytes += n - 1;
+    }
+    crypto_wipe(group, sizeof group);
+    return rc;
+}
+
 bool crypto_equal(const void *a, const void *b, size_t bytes)
 {
     return CRYPTO_memcmp(a, b, bytes) == 0;

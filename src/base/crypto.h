@@ -41,6 +41,13 @@ int aead_open(struct aead *a, uint64_t nonce, struct slice ad, struct slice in, 
 /* N = 2^17, r = 8, p = 1: about half a second and 128 MiB. MOTH_EIO when the memory is not to be had. */
 int crypto_scrypt(struct slice passphrase, struct slice salt, uint8_t out[32]);
 
+/* Bytes as letters, digits, - and _: base64 in the alphabet for URLs, without padding (RFC 4648, section 5). The same
+ * bytes have one text only. */
+#define CRYPTO_BASE64_CHARACTERS(bytes) (((bytes) * 4 + 2) / 3)
+void crypto_base64_encode(struct slice data, char *out); /* exactly that many characters, without a closing zero */
+/* How many bytes goes to `*bytes`. MOTH_EMALFORMED: no such text; MOTH_ETOO_BIG: more than `capacity` bytes. */
+int crypto_base64_decode(struct slice text, uint8_t *out, size_t capacity, size_t *bytes);
+
 bool crypto_equal(const void *a, const void *b, size_t bytes); /* in constant time */
 void crypto_wipe(void *secret, size_t bytes);                  /* not optimised away */
 

@@ -35,7 +35,7 @@ static bool parse_key(struct slice line, uint8_t key[NETKEY_BYTES])
     return true;
 }
 
-static int keep(const struct moth_host *host, const uint8_t key[NETKEY_BYTES])
+int netkey_keep(const struct moth_host *host, const uint8_t key[NETKEY_BYTES])
 {
     char text[HEX_DIGITS + 2];
     for (size_t i = 0; i < NETKEY_BYTES; i++) snprintf(text + 2 * i, 3, "%02x", key[i]);
@@ -50,7 +50,7 @@ static int stretch(const struct moth_host *host, struct slice passphrase, uint8_
     if (passphrase.bytes == 0) return MOTH_EARGUMENT;
     if (passphrase.bytes > NETKEY_LINE_BYTES_MAX) return MOTH_ETOO_BIG;
     int rc = crypto_scrypt(passphrase, slice_text(SALT), key);
-    return rc < 0 ? rc : keep(host, key);
+    return rc < 0 ? rc : netkey_keep(host, key);
 }
 
 static bool is_blank(uint8_t c)

@@ -21,4 +21,7 @@
  * for scrypt. */
 int netkey_load(const struct moth_host *host, const char *argument, uint8_t key[NETKEY_BYTES]);
 
+/* Keeps a key as NETKEY_FILE in the home folder, where netkey_load finds it. What moth_host's file_write says. */
+int netkey_keep(const struct moth_host *host, const uint8_t key[NETKEY_BYTES]);
+
 #endif

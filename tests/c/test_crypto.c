@@ -377,6 +377,49 @@ static void test_scrypt_gives_known_answers(void **state)
     assert_hex(out, "675af5aa8a54e4c3199a242f745656f9d2ed66c3fcc167380ea29ca27b7c8362");
 }
 
+static int decode(const char *text, size_t capacity, uint8_t *out, size_t *bytes)
+{
+    return crypto_base64_decode(slice_text(text), out, capacity, bytes);
+}
+
+static void test_base64_follows_rfc_4648_without_padding(void **state)
+{
+    (void)state;
+    static const char *const vectors[][2] = {{"", ""}, {"f", "Zg"}, {"fo", "Zm8"}, {"foo", "Zm9v"}, {"foob", "Zm9vYg"},
+                                             {"fooba", "Zm9vYmE"}, {"foobar", "Zm9vYmFy"}, {"\xfb\xff\xbf", "-_-_"}};
+    for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
+        char text[16] = "";
+        uint8_t out[16];
+        size_t bytes = 99;
+        crypto_base64_encode(slice_text(vectors[i][0]), text);
+        assert_string_equal(text, vectors[i][1]);
+        assert_int_equal(CRYPTO_BASE64_CHARACTERS(strlen(vectors[i][0])), strlen(text));
+        assert_int_equal(decode(text, sizeof out, out, &bytes), 0);
+        assert_int_equal(bytes, strlen(vectors[i][0]));
+        assert_memory_equal(out, vectors[i][0], bytes);
+    }
+}
+
+static void test_base64_refuses_other_characters_and_second_texts_for_the_same_bytes(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"A", "AAAAA", "Zm9+", "Zm9/", "Zg==", "Zm 9v", "Zm9v\n", "Zm\xc3\xa4", "Zh", "Zm9"};
+    uint8_t out[16];
+    size_t bytes;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        assert_int_equal(decode(texts[i], sizeof out, out, &bytes), MOTH_EMALFORMED);
+}
+
+static void test_base64_never_passes_the_end_of_its_room(void **state)
+{
+    (void)state;
+    uint8_t out[4] = "###";
+    size_t bytes;
+    assert_int_equal(decode("Zm8", 1, out, &bytes), MOTH_ETOO_BIG);
+    assert_int_equal(decode("Zm8", 2, out, &bytes), 0);
+    assert_memory_equal(out, "fo#", 3);
+}
+
 static void test_equal_sees_a_difference_anywhere(void **state)
 {
     (void)state;
@@ -424,6 +467,9 @@ int main(void)
         cmocka_unit_test(test_aead_refuses_another_nonce_associated_data_or_key),
         cmocka_unit_test(test_aead_refuses_what_is_shorter_than_a_tag),
         cmocka_unit_test(test_scrypt_gives_known_answers),
+        cmocka_unit_test(test_base64_follows_rfc_4648_without_padding),
+        cmocka_unit_test(test_base64_refuses_other_characters_and_second_texts_for_the_same_bytes),
+        cmocka_unit_test(test_base64_never_passes_the_end_of_its_room),
         cmocka_unit_test(test_equal_sees_a_difference_anywhere),
         cmocka_unit_test(test_wipe_leaves_zeros_and_touches_nothing_else),
     };

@@ -36,7 +36,7 @@ int moth_loop_read_lines(struct moth_loop *loop, size_t max_bytes,
                          void (*on_line)(void *owner, const char *line, size_t bytes, int rc), void *owner);
 void moth_loop_pause_lines(struct moth_loop *loop, bool pause);
 
-/* SIGINT and SIGTERM come here instead of ending the process. */
+/* SIGINT, SIGTERM and SIGHUP come here instead of ending the process. */
 void moth_loop_on_signal(struct moth_loop *loop, void (*on_signal)(void *owner, int signal), void *owner);
 
 #endif

@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #define INPUT_CHUNK_BYTES 4096
-#define SIGNAL_COUNT 2
+#define SIGNAL_COUNT 3
 #define CLOSE_MS 100 /* for what cannot be called back */
 #define DATABASE "moth.db"
 
@@ -195,7 +195,7 @@ static void on_signal(uv_signal_t *handle, int number)
 
 void moth_loop_on_signal(struct moth_loop *loop, void (*callback)(void *owner, int signal), void *owner)
 {
-    static const int numbers[SIGNAL_COUNT] = {SIGINT, SIGTERM};
+    static const int numbers[SIGNAL_COUNT] = {SIGINT, SIGTERM, SIGHUP};
     loop->on_signal = callback;
     loop->signal_owner = owner;
     for (int i = 0; i < SIGNAL_COUNT; i++) uv_signal_start(&loop->signals[i], on_signal, numbers[i]);
@@ -443,6 +443,11 @@ int moth_loop_close(struct moth_loop *loop)
     home_close(&loop->home);
     free(loop);
     return 0;
+}
+
+uv_loop_t *loop_uv(struct moth_loop *loop)
+{
+    return &loop->uv;
 }
 
 const struct moth_host *moth_loop_host(struct moth_loop *loop)

@@ -1,10 +1,12 @@
-/* uv_private.h -- what tcp.c and loop.c share: the two of them are the door to libuv. */
+/* uv_private.h -- what tcp.c and the loop*.c share: they are the door to libuv. */
 #ifndef NET_UV_PRIVATE_H
 #define NET_UV_PRIVATE_H
 
 #include "net/transport.h"
 
 #include <uv.h>
+
+struct moth_loop;
 
 struct tcp_transport {
     struct moth_transport base; /* first */
@@ -21,6 +23,8 @@ struct tcp_transport {
 void tcp_init(struct tcp_transport *t, uv_loop_t *loop);
 void tcp_stop(struct tcp_transport *t); /* starts closing everything; run the loop until it is done, then tcp_fini */
 void tcp_fini(struct tcp_transport *t);
+
+uv_loop_t *loop_uv(struct moth_loop *loop);
 
 int uv_error(int status); /* libuv's code as ours */
 

@@ -6,6 +6,7 @@
 
 #include "moth/frame.h"
 #include "moth/host.h"
+#include "moth/invite.h"
 #include "moth/loop.h"
 #include "moth/node.h"
 #include "moth/router.h"

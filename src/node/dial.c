@@ -1,8 +1,9 @@
 /* dial.c -- whom to dial, and when again; and the list of addresses that neighbours tell each other.
  *
  * What the user asked for (`connect`) is wanted until `disconnect`: it is redialled for ever, with backoff and jitter,
- * and once somebody has answered there, nobody else may. What was merely learned is dialled only when mail has no
- * route, each address once a minute at most, and only its own peer may answer.
+ * and once somebody has answered there, nobody else may; at the address of an invitation nobody else may from the
+ * start. What was merely learned is dialled only when mail has no route, each address once a minute at most, and only
+ * its own peer may answer.
  *
  * PEER_LIST: count u16, then for each peer: id 16, number of addresses u8, the addresses (advert.h). */
 #include "node/hub.h"
@@ -53,7 +54,24 @@ static void wanted_free(struct moth_node *n, struct wanted *w)
     free(w);
 }
 
-int moth_connect(struct moth_node *n, const char *address)
+/* What is under way there was not meant for `only`: an open link stays, but it is nobody's wish any more. */
+static void release(struct wanted *w, const struct moth_id *only)
+{
+    struct session *s = w->session;
+    if (!s || (s->peer && id_equal(&s->peer->id, only))) return;
+    s->wanted = NULL;
+    w->session = NULL;
+    if (s->link->state != LINK_OPEN) link_close(s->link, MOTH_ECANCELLED);
+}
+
+static void pin(struct wanted *w, const struct moth_id *only)
+{
+    release(w, only);
+    w->has_peer = true;
+    w->peer = *only;
+}
+
+int dial_want(struct moth_node *n, const char *address, const struct moth_id *only)
 {
     char host[HOST_TEXT_BYTES];
     uint16_t port;
@@ -64,12 +82,18 @@ int moth_connect(struct moth_node *n, const char *address)
     struct wanted *w = find_wanted(n, address);
     if (!w && n->wanted_count >= n->limits[MOTH_LIMIT_WANTED_LINKS]) return MOTH_EFULL;
     if (!w) w = wanted_new(n, address);
-    if (!w->has_peer || !peers_find(&n->peers, &w->peer) || !peers_find(&n->peers, &w->peer)->session)
+    if (only) pin(w, only);
+    else if (!w->has_peer || !peers_find(&n->peers, &w->peer) || !peers_find(&n->peers, &w->peer)->session)
         w->has_peer = false; /* asked for anew: whoever answers now is meant */
     w->told = false;
     w->backoff_us = w->next_us = 0;
     node_due(n, node_now_us(n));
     return 0;
+}
+
+int moth_connect(struct moth_node *n, const char *address)
+{
+    return dial_want(n, address, NULL);
 }
 
 void dial_part(struct moth_node *n, struct peer *p)

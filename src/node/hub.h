@@ -6,6 +6,7 @@
  *   session   links coming up and going down, two links to one peer, pings, pauses
  *   dial      addresses that are wanted, redial, dialling somebody who has no route
  *   topology  adverts in and out, the only writer of the router
+ *   invite    one line for others to join by, and joining by theirs
  *   sync      which adverts each neighbour still lacks; digests
  *   route     the way out: forwarding, sealing, notices, broadcasts
  *   send      what the user sends: checked, encoded
@@ -150,6 +151,7 @@ struct moth_node {
     char address[MOTH_ADDRESS_TEXT_BYTES];
     uint64_t limits[MOTH_LIMIT_COUNT];
     struct identity identity;
+    bool has_network_key; /* one of its own, not the well-known open one */
     uint8_t network_key[32];
     uint64_t boot, started_us, due_us, serial;
     uint64_t logged_us[MOTH_ERROR_COUNT]; /* when a failure of a stranger was last logged, by reason */
@@ -255,6 +257,8 @@ uint64_t dial_tick(struct moth_node *n, uint64_t now_us);
 void dial_ready(struct session *s);
 void dial_up(struct session *s); /* the link counts: earlier failures are history */
 void dial_closed(struct session *s, int reason);
+/* keeps a link to that address; `only` NULL: to whoever answers there. As moth_connect */
+int dial_want(struct moth_node *n, const char *address, const struct moth_id *only);
 bool dial_peer(struct moth_node *n, struct peer *p); /* no route: try a learned address, if one may be tried now */
 void dial_part(struct moth_node *n, struct peer *p); /* forget that links to them are wanted */
 int peer_list_take(struct session *s, struct slice body);
@@ -266,6 +270,9 @@ void topology_close(struct moth_node *n);
 void topology_links_changed(struct moth_node *n); /* after the router was told */
 int topology_on_update(struct session *s, struct slice body);
 uint64_t topology_tick(struct moth_node *n, uint64_t now_us);
+/* Learns from an advert that came by hand: how old it is nobody knows, so it stays out of the table. `scope` is that of
+ * the address it came with. MOTH_EMALFORMED, MOTH_EFORGED, MOTH_EFULL. */
+int topology_introduce(struct moth_node *n, struct slice bytes, enum address_scope scope);
 struct origin *topology_find(const struct moth_node *n, const struct moth_id *id); /* NULL: no advert of theirs */
 
 /* sync.c */

@@ -176,6 +176,7 @@ static void take_config(struct moth_node *n, const struct moth_config *config)
     memcpy(n->name, config->name, strlen(config->name) + 1);
     n->ttl_s = config->ttl_s;
     n->retries = config->retries;
+    n->has_network_key = config->has_network_key;
     if (config->has_network_key) memcpy(n->network_key, config->network_key, 32);
     else crypto_sha256(slice_text(open_network), n->network_key);
     for (int i = 0; i < MOTH_LIMIT_COUNT; i++)

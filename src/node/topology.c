@@ -278,6 +278,26 @@ static int on_echo(struct session *s, struct slice bytes, struct version theirs,
 
 /* --- adverts of others --- */
 
+/* Of somebody who was met already it can only be older than what is known; the address may be new. */
+static void learn_again(struct moth_node *n, struct peer *p, const struct advert *a, enum address_scope scope)
+{
+    for (unsigned i = 0; i < a->address_count; i++) peer_add_address(p, &a->addresses[i], scope, false);
+    book_touch(n, p);
+}
+
+int topology_introduce(struct moth_node *n, struct slice bytes, enum address_scope scope)
+{
+    struct advert *a = mem_new(sizeof *a);
+    struct peer *p = NULL;
+    int rc = check_advert(bytes, a);
+    if (rc == 0) p = peers_get(&n->peers, &a->origin, true);
+    if (rc == 0 && !p) rc = MOTH_EFULL;
+    if (rc == 0 && p->claimed[0] != '\0') learn_again(n, p, a, scope);
+    else if (rc == 0) learn(n, p, a, scope);
+    free(a);
+    return rc;
+}
+
 static void defer(struct origin *o, struct session *from, struct slice bytes, struct version v, uint32_t age_s)
 {
     struct moth_node *n = from->node;

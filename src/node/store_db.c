@@ -153,8 +153,7 @@ int db_schema(sqlite3 *c, int64_t version)
     return rc;
 }
 
-/* An empty file is new; else it must be one of ours. */
-static int check_version(sqlite3 *c, bool *empty)
+int db_check_version(sqlite3 *c, bool *empty)
 {
     int64_t application = 0, version = 0, tables = 0;
     int rc = db_get(c, "PRAGMA application_id", &application);
@@ -216,7 +215,7 @@ static int open_writer(struct store_db *db)
 {
     int64_t clean = 1;
     int rc = db_connect(db->host, FILE_NAME, &db->writer);
-    if (rc == 0) rc = check_version(db->writer, &db->was_empty);
+    if (rc == 0) rc = db_check_version(db->writer, &db->was_empty);
     if (rc == 0 && db_get(db->writer, "SELECT clean FROM meta", &clean) < 0) clean = 1; /* new: checked right below */
     db->was_unclean = clean == 0;
     if (rc == 0 && clean == 0) rc = quick_check(db->writer);

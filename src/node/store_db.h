@@ -43,6 +43,7 @@ int db_get(struct sqlite3 *c, const char *sql, int64_t *out); /* the number a qu
 int db_schema(struct sqlite3 *c, int64_t version); /* makes an empty database of that version */
 int db_connect(const struct moth_host *host, const char *name, struct sqlite3 **out);
 int64_t db_newest_version(void);
+int db_check_version(struct sqlite3 *c, bool *empty); /* MOTH_EDAMAGED: neither new nor one of ours; MOTH_ENEWER */
 
 /* One transaction. */
 int db_commit(struct store_db *db, struct store_write *first, unsigned count, const struct store_totals *totals);

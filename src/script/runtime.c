@@ -3,8 +3,10 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "script/columns.h"
 #include "script/dispatch.h"
 #include "script/duration.h"
+#include "script/files.h"
 #include "script/guard.h"
 #include "script/json.h"
 #include "script/lua_sources.h"
@@ -267,6 +269,8 @@ static int open_core(lua_State *L)
     dispatch_open(L);
     sandbox_open(L);
     source_open(L);
+    files_open(L);
+    columns_open(L);
     return 1;
 }
 

@@ -9,10 +9,11 @@ BUILD ?= build
 PREFIX ?= /usr/local
 ONLY ?= check rooms lua examples scenario
 FUZZ_SECONDS ?= 60
+READLINE ?= 1
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 LIBRARIES := libuv libcrypto sqlite3
-PROGRAM_LIBRARIES := lua5.4-cjson
+PROGRAM_LIBRARIES := lua5.4-cjson $(if $(filter-out 0,$(READLINE)),readline)
 LIBRARY_ROOMS := base proto net node
 PROGRAM_ROOMS := script cli
 
@@ -60,7 +61,10 @@ LINK_FLAGS := -Wl,-E -Wl,--as-needed -Wl,-z,relro -Wl,-z,now $(LDFLAGS)
 
 # ---- files
 
-objects_of = $(patsubst src/%.c,$(OUT)/%.o,$(wildcard $(1:%=src/%/*.c)))
+# Of the two consoles one is built: with a line editor, or (READLINE=0) without.
+OTHER_CONSOLE := $(if $(filter-out 0,$(READLINE)),%/console_plain.o,%/console.o %/console_complete.o %/console_words.o \
+    %/console_history.o %/console_typed.o)
+objects_of = $(filter-out $(OTHER_CONSOLE),$(patsubst src/%.c,$(OUT)/%.o,$(wildcard $(1:%=src/%/*.c))))
 LIBRARY_OBJECTS := $(call objects_of,$(LIBRARY_ROOMS))
 PROGRAM_OBJECTS := $(call objects_of,$(PROGRAM_ROOMS)) $(OUT)/lua_sources.o \
     $(patsubst src/%.c,$(OUT)/%.o,$(filter-out src/main.c,$(wildcard src/*.c)))
@@ -86,7 +90,7 @@ all: $(MOTH) $(LIBMOTH) ## build build/moth and build/libmoth.a; so does bare `m
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
-	@echo 'also: MODE=release|asan|tsan|cover ONLY="$(ONLY)" V=1 WERROR=1 CC= CFLAGS='
+	@echo 'also: MODE=release|asan|tsan|cover ONLY="$(ONLY)" V=1 WERROR=1 CC= CFLAGS= READLINE=0'
 
 run: ## install what is missing, build, start a node; ARGS="..." go to it
 	@.ci/deps run
@@ -138,12 +142,8 @@ fmt: ## lay out the C as .clang-format says
 deps: ## install what building and testing need and this machine lacks
 	@.ci/deps test
 
-install: all ## copy program, library and headers to PREFIX=/usr/local
-	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin lib include/moth)
-	install -m 755 $(MOTH) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 $(LIBMOTH) $(DESTDIR)$(PREFIX)/lib
-	install -m 644 $(wildcard include/*.h) $(DESTDIR)$(PREFIX)/include
-	install -m 644 $(wildcard include/moth/*.h) $(DESTDIR)$(PREFIX)/include/moth
+install: all ## copy program, library, headers, guides, completion and unit to PREFIX=/usr/local
+	@MOTH=$(MOTH) LIBMOTH=$(LIBMOTH) src/install/install '$(DESTDIR)' '$(PREFIX)'
 
 clean: ## remove build/
 	rm -rf $(BUILD)

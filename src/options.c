@@ -1,11 +1,12 @@
-/* options.c -- reads the command line, see options.h: a table of options, a value for each that takes one,
- * then the defaults. */
-#include "options.h"
+/* options.c -- reads the command line, see options.h: a table of options and one of subcommands, the words between
+ * them, then config.lua for what was not said, then the defaults. */
+#include "options_private.h"
 
-#include "base/log.h"
-#include "script/duration.h"
+#include "base/crypto.h"
+#include "base/mem.h"
+#include "near.h"
+#include "script/config.h"
 
-#include <math.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,161 +15,264 @@
 
 #define DEFAULT_LISTEN "127.0.0.1:6684"
 #define HEX_NAME_BYTES 4 /* so many hex digits and nothing else read as an id */
-#define TTL_MAX_S (30 * 86400)
-#define RETRIES_DIGITS_MAX 9 /* so that it fits */
 
-const char options_help[] =
-    "usage: moth [OPTION]...\n"
-    "\n"
-    "Starts a node of a peer-to-peer messaging network and a shell on it.\n"
-    "\n"
-    "  --home DIR            where identity, keys and messages are kept\n"
-    "                        default: $XDG_DATA_HOME/moth or ~/.local/share/moth\n"
-    "  --name NAME           how others see this node; default: the login name\n"
-    "  --listen HOST:PORT    where others dial; port 0: any; none: not at all\n"
-    "                        default: 127.0.0.1:6684 or the next free port\n"
-    "  --connect HOST:PORT   keep a link to that node; may be repeated\n"
-    "  --load SCRIPT         run a Lua script; may be repeated\n"
-    "  --network FILE|PASSPHRASE\n"
-    "                        the key all members share; with a / in it, a file,\n"
-    "                        which is safer: others may see arguments; 64 hex\n"
-    "                        digits are the key itself\n"
-    "  --open                listen beyond this machine without a network key\n"
-    "  --advertise HOST:PORT|none\n"
-    "                        the address others are told to dial\n"
-    "  --ttl DUR             how long a message waits for its recipient: 12h, 7d;\n"
-    "                        at most 30d, default: 7d\n"
-    "  --retries N           how often one is sent again when nobody confirms it,\n"
-    "                        though there is a route; default: 0, no limit\n"
-    "  --help, --version\n"
-    "\n"
-    "Commands come from standard input, a line each; help lists them.\n";
-
-static int refuse(char why[OPTIONS_WHY_BYTES], const char *before, struct slice argument, const char *after)
-{
-    char safe[OPTIONS_WHY_BYTES / 2];
-    text_safe(argument, safe, sizeof safe);
-    snprintf(why, OPTIONS_WHY_BYTES, "%s%s%s", before, safe, after);
-    return MOTH_EARGUMENT;
-}
-
-static int set_text(char *out, size_t capacity, const char *value, const char *option, char why[OPTIONS_WHY_BYTES])
-{
-    int n = snprintf(out, capacity, "%s", value);
-    if (n >= 0 && (size_t)n < capacity) return 0;
-    snprintf(why, OPTIONS_WHY_BYTES, "%s takes at most %zu bytes", option, capacity - 1);
-    return MOTH_EARGUMENT;
-}
-
-/* Ends in a port; what stands before it is for the node to understand. */
-static bool has_port(const char *value)
-{
-    const char *colon = strrchr(value, ':');
-    size_t digits = colon ? strspn(colon + 1, "0123456789") : 0;
-    return colon > value && digits > 0 && digits <= 5 && colon[1 + digits] == '\0' && atoi(colon + 1) <= 65535;
-}
-
-static int set_address(const char **out, const char *value, const char *before, char why[OPTIONS_WHY_BYTES])
-{
-    *out = value;
-    if (has_port(value) || strcmp(value, "none") == 0) return 0;
-    return refuse(why, before, slice_text(value), ", which is neither HOST:PORT nor none");
-}
-
-static int add_connect(struct options *o, char *address, char why[OPTIONS_WHY_BYTES])
-{
-    if (!has_port(address)) return refuse(why, "--connect got ", slice_text(address), ", which is not HOST:PORT");
-    if (o->connects == OPTIONS_CONNECTS_MAX) {
-        snprintf(why, OPTIONS_WHY_BYTES, "--connect can be given %d times; use the command connect for more",
-                 OPTIONS_CONNECTS_MAX);
-        return MOTH_EARGUMENT;
-    }
-    o->connect[o->connects++] = address;
-    return 0;
-}
-
-static int add_load(struct options *o, char *script, char why[OPTIONS_WHY_BYTES])
-{
-    if (o->loads == OPTIONS_LOADS_MAX) {
-        snprintf(why, OPTIONS_WHY_BYTES, "--load can be given %d times; use the command load for more",
-                 OPTIONS_LOADS_MAX);
-        return MOTH_EARGUMENT;
-    }
-    o->load[o->loads++] = script;
-    return 0;
-}
-
-static int set_ttl(struct options *o, const char *value, char why[OPTIONS_WHY_BYTES])
-{
-    double seconds;
-    if (!duration_parse(value, &seconds) || !(seconds > 0 && seconds <= TTL_MAX_S))
-        return refuse(why, "--ttl got ", slice_text(value), ", which is no time like 12h or 7d, at most 30d");
-    o->ttl_s = (uint32_t)ceil(seconds);
-    return 0;
-}
-
-static int set_retries(struct options *o, const char *value, char why[OPTIONS_WHY_BYTES])
-{
-    size_t digits = strspn(value, "0123456789");
-    if (value[digits] != '\0' || digits > RETRIES_DIGITS_MAX)
-        return refuse(why, "--retries got ", slice_text(value), ", which is no whole number up to 999999999");
-    o->retries = (uint32_t)strtoul(value, NULL, 10);
-    return 0;
-}
-
-enum option { HOME, NAME, LISTEN, CONNECT, LOAD, NETWORK, OPEN, ADVERTISE, TTL, RETRIES, HELP, VERSION };
+#define BIT(i) (1u << (i))
+#define NODE (BIT(PROGRAM_SHELL) | BIT(PROGRAM_RUN) | BIT(PROGRAM_JOIN)) /* who makes a node */
+#define ALL (BIT(PROGRAM_COUNT) - 1)
+#define LOOKS (NODE | BIT(PROGRAM_DOCTOR))
+#define PATIENT (BIT(PROGRAM_ATTACH) | BIT(PROGRAM_DOCTOR)) /* who goes on when config.lua is wrong */
 
 static const struct {
     const char *name;
     bool takes_value;
+    unsigned programs; /* whom it means something to */
+    const char *key;   /* in config.lua */
 } table[] = {
-    [HOME] = {"--home", true}, [NAME] = {"--name", true}, [LISTEN] = {"--listen", true},
-    [CONNECT] = {"--connect", true}, [LOAD] = {"--load", true}, [NETWORK] = {"--network", true},
-    [OPEN] = {"--open", false}, [ADVERTISE] = {"--advertise", true}, [TTL] = {"--ttl", true},
-    [RETRIES] = {"--retries", true}, [HELP] = {"--help", false}, [VERSION] = {"--version", false},
+    [OPTION_HOME] = {"--home", true, ALL, NULL},
+    [OPTION_NAME] = {"--name", true, NODE, "name"},
+    [OPTION_LISTEN] = {"--listen", true, LOOKS, "listen"},
+    [OPTION_CONNECT] = {"--connect", true, NODE, "connect"},
+    [OPTION_LOAD] = {"--load", true, NODE, "load"},
+    [OPTION_NETWORK] = {"--network", true, LOOKS, "network"},
+    [OPTION_OPEN] = {"--open", false, LOOKS, "open"},
+    [OPTION_NO_OPEN] = {"--no-open", false, LOOKS, "open"},
+    [OPTION_ADVERTISE] = {"--advertise", true, NODE, "advertise"},
+    [OPTION_TTL] = {"--ttl", true, NODE, "ttl"},
+    [OPTION_RETRIES] = {"--retries", true, NODE, "retries"},
+    [OPTION_COLOR] = {"--color", true, NODE | BIT(PROGRAM_ATTACH), "color"},
+    [OPTION_LIGHT] = {"--light", false, NODE, "light"},
+    [OPTION_NO_LIGHT] = {"--no-light", false, NODE, "light"},
+    [OPTION_LOG] = {"--log", true, NODE, "log"},
+    [OPTION_LIMIT] = {"--limit", true, NODE, "limits"},
+    [OPTION_JSON] = {"--json", false, BIT(PROGRAM_DO), NULL},
+    [OPTION_HELP] = {"--help", false, ALL, NULL},
+    [OPTION_VERSION] = {"--version", false, ALL, NULL},
+};
+#define OPTION_COUNT (sizeof table / sizeof *table)
+
+static const char *const subcommands[PROGRAM_COUNT] = {
+    [PROGRAM_SHELL] = "moth", [PROGRAM_RUN] = "run",       [PROGRAM_ATTACH] = "attach",
+    [PROGRAM_DO] = "do",      [PROGRAM_DOCTOR] = "doctor", [PROGRAM_JOIN] = "join",
+    [PROGRAM_CONFIG] = "config"};
+
+struct command_line {
+    int argc, at; /* the argument that is read */
+    char **argv;
+    struct options *options;
+    unsigned given; /* a bit for each option */
+    bool only_words;
+    char *why;
 };
 
-static int apply(struct options *o, enum option option, char *value, char why[OPTIONS_WHY_BYTES])
+/* --- options --- */
+
+/* The argument after this one, unless it looks like the next option: then a value was forgotten. */
+static char *next_value(struct command_line *c)
 {
-    switch (option) {
-    case HOME: return set_text(o->home, sizeof o->home, value, "--home", why);
-    case NAME: return set_text(o->name, sizeof o->name, value, "--name", why);
-    case LISTEN: o->has_listen = true; return set_address(&o->listen, value, "--listen got ", why);
-    case CONNECT: return add_connect(o, value, why);
-    case LOAD: return add_load(o, value, why);
-    case NETWORK: o->network = value; return 0;
-    case OPEN: o->open = true; return 0;
-    case ADVERTISE: return set_address(&o->advertise, value, "--advertise got ", why);
-    case TTL: return set_ttl(o, value, why);
-    case RETRIES: return set_retries(o, value, why);
-    case HELP: o->help = true; return 0;
-    case VERSION: o->version = true; return 0;
+    if (c->at + 1 == c->argc || strncmp(c->argv[c->at + 1], "--", 2) == 0) return NULL;
+    return c->argv[++c->at];
+}
+
+static int refuse_option(struct command_line *c, struct slice name)
+{
+    char hint[OPTIONS_WHY_BYTES / 4] = "";
+    struct near near = near_to((const char *)name.data, name.bytes);
+    for (size_t i = 0; i < OPTION_COUNT; i++) near_offer(&near, table[i].name);
+    if (near.nearest) snprintf(hint, sizeof hint, " (did you mean %s?)", near.nearest);
+    return options_refuse(c->why, "there is no option ", name, hint);
+}
+
+/* An option, with its value behind `=` or in the next argument. */
+static int take_option(struct command_line *c)
+{
+    char *argument = c->argv[c->at], *value = strchr(argument, '=');
+    size_t bytes = value ? (size_t)(value++ - argument) : strlen(argument);
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        const char *name = table[i].name;
+        if (strlen(name) != bytes || strncmp(argument, name, bytes) != 0) continue;
+        if (value && !table[i].takes_value) return options_refuse(c->why, name, slice_text(""), " takes no value");
+        if (table[i].takes_value && !value) value = next_value(c);
+        if (table[i].takes_value && (!value || !*value))
+            return options_refuse(c->why, name, slice_text(""), " needs a value");
+        c->given |= BIT(i);
+        return options_set(c->options, &(struct setting){(enum option)i, name, 0, value}, c->why);
     }
+    return refuse_option(c, slice_of(argument, bytes));
+}
+
+/* --- words --- */
+
+static int refuse_subcommand(struct command_line *c, const char *word)
+{
+    char hint[OPTIONS_WHY_BYTES / 4] = "' (commands of a node that runs go behind do: moth do list)";
+    struct near near = near_to(word, strlen(word));
+    bool is_script = strpbrk(word, "./");
+    for (int i = PROGRAM_RUN; i < PROGRAM_COUNT; i++) near_offer(&near, subcommands[i]);
+    if (near.nearest) snprintf(hint, sizeof hint, "' (did you mean %s?)", near.nearest);
+    else if (is_script) snprintf(hint, sizeof hint, "' (to run a script: moth run SCRIPT)");
+    return options_refuse(c->why, "there is no subcommand '", slice_text(word), hint);
+}
+
+static int take_subcommand(struct command_line *c, const char *word)
+{
+    if (strcmp(word, "help") == 0) {
+        c->options->help = true;
+        return 0;
+    }
+    for (int i = PROGRAM_RUN; i < PROGRAM_COUNT; i++) {
+        if (strcmp(word, subcommands[i]) != 0) continue;
+        c->options->program = (enum program)i;
+        return 0;
+    }
+    return refuse_subcommand(c, word);
+}
+
+static int take_script(struct command_line *c, char *word)
+{
+    c->given |= BIT(OPTION_LOAD);
+    return options_set(c->options, &(struct setting){OPTION_LOAD, "a script", 0, word}, c->why);
+}
+
+/* What follows belongs to the command, even if it looks like an option. */
+static int take_command(struct command_line *c)
+{
+    c->options->words = c->argv + c->at;
+    c->options->word_count = (size_t)(c->argc - c->at);
+    c->at = c->argc - 1;
     return 0;
 }
 
-/* The argument after `*at`, unless it looks like the next option: then a value was forgotten. */
-static char *next_value(int argc, char **argv, int *at)
+static int take_word(struct command_line *c)
 {
-    if (*at + 1 == argc || strncmp(argv[*at + 1], "--", 2) == 0) return NULL;
-    return argv[++*at];
+    char *word = c->argv[c->at];
+    struct options *o = c->options;
+    if (o->program == PROGRAM_SHELL) return take_subcommand(c, word);
+    if (o->program == PROGRAM_RUN) return take_script(c, word);
+    if (o->program == PROGRAM_DO) return take_command(c);
+    if (o->program != PROGRAM_JOIN) {
+        char before[OPTIONS_WHY_BYTES / 4];
+        snprintf(before, sizeof before, "%s takes nothing but options; '", subcommands[o->program]);
+        return options_refuse(c->why, before, slice_text(word), "' is none");
+    }
+    if (o->invitation) return options_refuse(c->why, "join takes one line, and no more", slice_text(""), "");
+    o->invitation = word;
+    return 0;
 }
 
-/* The option in argv[*at], with its value behind `=` or in the next argument. */
-static int parse_one(int argc, char **argv, int *at, struct options *o, char why[OPTIONS_WHY_BYTES])
+/* --- the command line --- */
+
+static int take_argument(struct command_line *c)
 {
-    char *argument = argv[*at], *value = strchr(argument, '=');
-    size_t bytes = value ? (size_t)(value++ - argument) : strlen(argument);
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-        if (strlen(table[i].name) != bytes || strncmp(argument, table[i].name, bytes) != 0) continue;
-        if (value && !table[i].takes_value) return refuse(why, table[i].name, slice_text(""), " takes no value");
-        if (table[i].takes_value && !value) value = next_value(argc, argv, at);
-        if (table[i].takes_value && (!value || !*value))
-            return refuse(why, table[i].name, slice_text(""), " needs a value");
-        return apply(o, (enum option)i, value, why);
+    const char *argument = c->argv[c->at];
+    if (c->only_words || argument[0] != '-') return take_word(c);
+    if (strcmp(argument, "--") != 0) return take_option(c);
+    c->only_words = true;
+    return 0;
+}
+
+/* What each argument alone cannot show. */
+static int check_whole(struct command_line *c)
+{
+    struct options *o = c->options;
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        if ((c->given & BIT(i)) == 0 || (table[i].programs & BIT(o->program)) != 0) continue;
+        snprintf(c->why, OPTIONS_WHY_BYTES, "%s takes no option %s", subcommands[o->program], table[i].name);
+        return MOTH_EARGUMENT;
     }
-    if (argument[0] == '-') return refuse(why, "there is no option ", slice_of(argument, bytes), "");
-    return refuse(why, "'", slice_text(argument), "' is not an option; commands come from standard input");
+    if (o->program == PROGRAM_DO && o->word_count == 0)
+        return options_refuse(c->why, "do needs a command, like: moth do list", slice_text(""), "");
+    if (o->program == PROGRAM_JOIN && !o->invitation)
+        return options_refuse(c->why, "join needs the line that invite printed", slice_text(""), "");
+    return 0;
+}
+
+static int read_command_line(struct command_line *c)
+{
+    for (c->at = 1; c->at < c->argc; c->at++)
+        if (take_argument(c) < 0) return MOTH_EARGUMENT;
+    return c->options->help || c->options->version ? 0 : check_whole(c);
+}
+
+/* --- config.lua --- */
+
+struct options_text {
+    struct options_text *next;
+    size_t bytes;
+    char text[];
+};
+
+/* A copy; of a relative path, one that begins at the home folder. */
+static char *own(struct options *o, const char *text, bool is_path)
+{
+    size_t room = (is_path ? strlen(o->home) + 1 : 0) + strlen(text) + 1;
+    struct options_text *t = mem_new(sizeof *t + room);
+    snprintf(t->text, room, "%s%s%s", is_path ? o->home : "", is_path ? "/" : "", text);
+    t->bytes = room;
+    t->next = o->texts;
+    o->texts = t;
+    return t->text;
+}
+
+void options_free(struct options *o)
+{
+    while (o->texts) {
+        struct options_text *t = o->texts;
+        o->texts = t->next;
+        crypto_wipe(t->text, t->bytes);
+        free(t);
+    }
+}
+
+static bool is_relative_path(enum option option, const char *text)
+{
+    if (text[0] == '/') return false;
+    return option == OPTION_LOAD || (option == OPTION_NETWORK && strchr(text, '/'));
+}
+
+struct file {
+    struct options *options, *unused; /* the second takes what the command line has said already */
+    unsigned given;
+    char *why;
+};
+
+static bool is_given(unsigned given, const char *key)
+{
+    for (size_t i = 0; i < OPTION_COUNT; i++)
+        if ((given & BIT(i)) != 0 && table[i].key && strcmp(table[i].key, key) == 0) return true;
+    return false;
+}
+
+/* Also what does not count is judged: a file is well or not, whatever the command line says. */
+static int take_setting(void *owner, const struct config_value *v)
+{
+    struct file *f = owner;
+    size_t i = 0;
+    while (!table[i].key || strcmp(table[i].key, v->key) != 0) i++;
+    char *value = own(f->options, v->text, is_relative_path((enum option)i, v->text));
+    struct options *o = is_given(f->given, v->key) ? f->unused : f->options;
+    return options_set(o, &(struct setting){(enum option)i, v->key, v->line, value}, f->why);
+}
+
+static int read_config(struct options *o, unsigned given, char why[OPTIONS_WHY_BYTES])
+{
+    char path[OPTIONS_PATH_BYTES + sizeof "/" CONFIG_FILE];
+    struct options unused = {.texts = NULL};
+    struct file file = {.options = o, .unused = &unused, .given = given, .why = why};
+    snprintf(path, sizeof path, "%s/" CONFIG_FILE, o->home);
+    int rc = config_read(path, take_setting, &file, why);
+    o->has_config = rc != MOTH_ENOT_FOUND;
+    return o->has_config ? rc : 0;
+}
+
+static int use_config(struct options *o, unsigned given, char why[OPTIONS_WHY_BYTES])
+{
+    _Static_assert(OPTIONS_WHY_BYTES == CONFIG_WHY_BYTES, "they say the same");
+    if ((BIT(o->program) & (NODE | PATIENT)) == 0) return 0;
+    int rc = read_config(o, given, why);
+    if (rc == 0 || (BIT(o->program) & PATIENT) == 0) return rc;
+    memcpy(o->config_why, why, sizeof o->config_why);
+    why[0] = '\0';
+    return 0;
 }
 
 /* --- defaults --- */
@@ -219,12 +323,13 @@ static void default_name(struct options *o)
 
 int options_parse(int argc, char **argv, struct options *out, char why[OPTIONS_WHY_BYTES])
 {
-    *out = (struct options){.listen = DEFAULT_LISTEN};
+    struct command_line c = {.argc = argc, .argv = argv, .options = out, .why = why};
+    *out = (struct options){.listen = DEFAULT_LISTEN, .color = "auto", .log = "warn"};
     why[0] = '\0';
-    for (int at = 1; at < argc; at++)
-        if (parse_one(argc, argv, &at, out, why) < 0) return MOTH_EARGUMENT;
-    if (out->help || out->version) return 0;
-    if (strcmp(out->listen, "none") == 0) out->listen = NULL;
+    int rc = read_command_line(&c);
+    if (rc < 0 || out->help || out->version) return rc;
+    if (out->home[0] == '\0') rc = default_home(out, why);
+    if (rc == 0) rc = use_config(out, c.given, why);
     if (out->name[0] == '\0') default_name(out);
-    return out->home[0] == '\0' ? default_home(out, why) : 0;
+    return rc;
 }

@@ -1,18 +1,33 @@
-/* options.h -- the command line of moth: what was asked for, or one sentence about what is wrong with it.
+/* options.h -- what was asked for: the command line, over config.lua in the home folder, over the defaults; or one
+ * sentence about what is wrong with it.
  *
- * Nothing is opened or looked up here but the environment: what an option means is for main and the node to
- * find out. */
+ * The first word that is no option names one of several programs in one. What an option means beyond its form is for
+ * main and the node to find out: nothing is opened or looked up here but the environment and the file. */
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
-#include "moth/types.h"
+#include "moth/node.h"
 
 #define OPTIONS_PATH_BYTES 1024
 #define OPTIONS_WHY_BYTES 256
 #define OPTIONS_CONNECTS_MAX 64
 #define OPTIONS_LOADS_MAX 64
 
-struct options { /* the pointers borrow from argv */
+enum program {
+    PROGRAM_SHELL,  /* a node and a shell on it */
+    PROGRAM_RUN,    /* a node without a shell */
+    PROGRAM_ATTACH, /* a shell on a node that runs */
+    PROGRAM_DO,     /* one command on a node that runs */
+    PROGRAM_DOCTOR,
+    PROGRAM_JOIN,   /* like PROGRAM_SHELL, but with an invitation */
+    PROGRAM_CONFIG, /* prints config_default() */
+    PROGRAM_COUNT
+};
+
+struct options_text;
+
+struct options { /* the pointers borrow from argv and are good until options_free */
+    enum program program;
     char home[OPTIONS_PATH_BYTES];
     char name[MOTH_NAME_MAX + 1];
     const char *listen; /* NULL: do not listen */
@@ -21,19 +36,31 @@ struct options { /* the pointers borrow from argv */
     const char *advertise; /* NULL: not given */
     char *connect[OPTIONS_CONNECTS_MAX];
     size_t connects;
-    char *load[OPTIONS_LOADS_MAX]; /* scripts, in order */
+    char *load[OPTIONS_LOADS_MAX]; /* scripts, in order; of PROGRAM_RUN the words, too */
     size_t loads;
     uint32_t ttl_s, retries; /* of messages that do not say; 0: not given, and no limit */
-    bool open, help, version;
+    uint64_t limits[MOTH_LIMIT_COUNT]; /* 0: not given */
+    const char *color;       /* "auto", "on" or "off" */
+    const char *log;         /* "debug", "info", "warn" or "error": that and worse */
+    char **words;            /* of PROGRAM_DO: the command, as argv has it */
+    size_t word_count;
+    char *invitation; /* of PROGRAM_JOIN; it may hold a network key: main wipes it */
+    bool open, light, json, help, version;
+    bool has_config;                    /* there is a config.lua, and it was asked for */
+    char config_why[OPTIONS_WHY_BYTES]; /* what is wrong with it, for PROGRAM_DOCTOR and PROGRAM_ATTACH, which go on */
+    struct options_text *texts;         /* owned: what came from the file */
 };
 
-/* 0, or MOTH_EARGUMENT with a sentence in `why`. */
+/* 0, or MOTH_EARGUMENT with a sentence in `why`; options_free in both cases. PROGRAM_DO and PROGRAM_CONFIG do not read
+ * config.lua; neither do --help and --version. */
 int options_parse(int argc, char **argv, struct options *out, char why[OPTIONS_WHY_BYTES]);
+void options_free(struct options *o); /* wipes what came from the file, for it may be a passphrase */
 
 /* A login name as a node's name: other characters than A-Z a-z 0-9 . _ - become -, and what would read as the
  * digits of an id gets an ending. */
 void options_name_from_login(const char *login, char out[MOTH_NAME_MAX + 1]);
 
-extern const char options_help[]; /* what --help prints */
+extern const char options_help[];                  /* what moth --help prints */
+const char *options_help_of(enum program program); /* moth SUBCOMMAND --help; of PROGRAM_SHELL: options_help */
 
 #endif

@@ -1,16 +1,19 @@
---- How things look: numbers with units, ids, tables, wrapped text, strings in DOT.
+--- How things look: numbers with units, ids, times, strings in DOT; and, from lines.lua and grid.lua, lines and tables
+-- that fit.
 --
--- Everything here returns plain text of one or more lines without a last line end, at most 80 columns wide
--- where the content allows it.
+-- Everything here returns plain text of one or more lines without a last line end.
 
 local core = require "moth.core"
+local grid = require "moth.grid"
+local lines = require "moth.lines"
 
-local format = {}
+local SHOWN_BYTES = 160
+local SHOWN_COLUMNS = 40
 
-local WIDTH = 80
-local WIDE_FROM = 0x1100 -- characters from here on may take two columns
-local BLANK = 0x20
-local FOLD = "  "        -- before what follows of a broken line
+local format = {
+  WIDTH = lines.WIDTH, columns = lines.columns, cut = lines.cut, wrap = lines.wrap, fold = lines.fold,
+  table = grid.table, list = grid.list,
+}
 
 --- How people see an id: its first 8 digits.
 ---@param id string
@@ -76,91 +79,20 @@ function format.duration(seconds)
   return parts[1] and table.concat(parts, " ") or "0 s"
 end
 
-local function columns(text)
-  return utf8.len(text) or #text
-end
-
 --- Something a person or a peer wrote, inside a sentence: safe, and cut when it is long.
 ---@param text string
 ---@return string
 function format.shown(text)
-  local safe = core.safe(text:sub(1, 160))
-  if columns(safe) <= 40 then return safe end
-  return safe:sub(1, utf8.offset(safe, 41) - 1) .. "..."
+  local safe = core.safe(text:sub(1, SHOWN_BYTES))
+  if core.columns(safe) <= SHOWN_COLUMNS then return safe end
+  return safe:sub(1, core.fit(safe, SHOWN_COLUMNS)) .. "..."
 end
 
---- A name in a column of a table.
----@param text string
----@param width integer  columns at most
+--- The day and the time of day.
+---@param seconds number  since 1970
 ---@return string
-function format.cut(text, width)
-  if columns(text) <= width then return text end
-  local at = utf8.len(text) and utf8.offset(text, width) or width
-  return text:sub(1, at - 1) .. "~"
-end
-
-local function pad(text, width, to_right)
-  local blanks = (" "):rep(width - columns(text))
-  return to_right and blanks .. text or text .. blanks
-end
-
---- Rows of texts as columns that line up.
----@param rows string[][]
----@param right? table<integer, boolean>  the columns that end flush
----@return string
-function format.table(rows, right)
-  local widths, lines = {}, {}
-  for _, row in ipairs(rows) do
-    for i, cell in ipairs(row) do widths[i] = math.max(widths[i] or 0, columns(cell)) end
-  end
-  for _, row in ipairs(rows) do
-    local cells = {}
-    for i, cell in ipairs(row) do cells[i] = pad(cell, widths[i], right and right[i]) end
-    lines[#lines + 1] = (table.concat(cells, "  "):gsub(" +$", ""))
-  end
-  return table.concat(lines, "\n")
-end
-
---- Breaks `text` between words.
----@param text string
----@param indent? integer   blanks before each line but the first
----@return string
-function format.wrap(text, indent)
-  local lines, line = {}, nil
-  local blanks = (" "):rep(indent or 0)
-  for word in text:gmatch("%S+") do
-    if not line then
-      line = word
-    elseif columns(line) + 1 + columns(word) <= WIDTH then
-      line = line .. " " .. word
-    else
-      lines[#lines + 1] = line
-      line = blanks .. word
-    end
-  end
-  lines[#lines + 1] = line
-  return table.concat(lines, "\n")
-end
-
---- Breaks a line that is wider than a terminal, behind a blank if one is near, and indents what follows: a terminal
---- itself goes on at the left edge, where a part of somebody's message could pass for a line of ours.
----@param line string  safe
----@return string
-function format.fold(line)
-  local parts, start, used = {}, 1, 0
-  local word, word_used = nil, 0 -- where the last word starts, and the columns before it
-  for at, code in utf8.codes(line) do
-    local width = code < WIDE_FROM and 1 or 2
-    if used + width > WIDTH then
-      local from = word or at
-      parts[#parts + 1] = line:sub(start, from - 1)
-      start, used, word = from, #FOLD + (word and used - word_used or 0), nil
-    end
-    used = used + width
-    if code == BLANK and used > WIDTH // 2 then word, word_used = at + 1, used end
-  end
-  parts[#parts + 1] = line:sub(start)
-  return table.concat(parts, "\n" .. FOLD)
+function format.time(seconds)
+  return os.date("%Y-%m-%d %H:%M:%S", math.floor(seconds)) --[[@as string]]
 end
 
 --- A string of the DOT language.

@@ -1,49 +1,79 @@
---- What the program runs: scripts, and the shell on its node, driven by four calls from C (src/script/shell.c).
+--- What the program runs: scripts and shells on its node, driven by a few calls from C (src/script/shell.c and
+-- session.c).
 
-local format = require "moth.format"
-local hub = require "moth.hub"
-local prompt = require "moth.prompt"
-local shell = require "moth.shell"
-local task = require "moth.task"
+local completion = require "moth.completion"
+local program = require "moth.program"
 
 local moth = {}
 
-local the_shell ---@type shell
+local the_program ---@type program
 
---- Prints the first line, runs the scripts and gets ready for input.
----@param options shell.options
----@param connect string[]  addresses that are being dialled already
----@param load string[]     files of scripts
-function moth.start(options, connect, load)
-  local node = options.node
-  local place = node.address ~= "" and "listening on " .. node.address or "not listening"
-  options.hub = hub.new(node, function(text) the_shell:say(text) end)
-  options.prompt = prompt.new(options.hub)
-  the_shell = shell.new(options)
-  the_shell:say(("%s (%s) %s"):format(node.name, format.id8(node.id), place))
-  if options.is_terminal then the_shell:say("Type help for the commands.") end
-  the_shell:load(load)
-  the_shell:settle(connect)
+--- Runs the scripts and gets ready for sessions.
+---@param options program.options
+---@param load string[]  files of scripts
+function moth.start(options, load)
+  the_program = program.new(options)
+  the_program:load(load)
 end
 
----@param line string
-function moth.line(line)
-  the_shell:feed(line)
+--- Somebody wants the process to end: it does, whatever the lines before came to.
+---@param status integer
+function moth.stop(status)
+  the_program:stop(status)
+end
+
+---@param level string
+---@param text string
+function moth.log(level, text)
+  the_program:log(level, text)
+end
+
+--- A new session.
+---@param front session.front
+---@param terms session.terms
+---@return shell
+function moth.enter(front, terms)
+  return the_program:enter(front, terms)
+end
+
+--- Its front is gone.
+---@param session shell
+function moth.left(session)
+  session:abandon()
+end
+
+--- What was entered; a paste has line ends inside.
+---@param session shell
+---@param text string
+function moth.line(session, text)
+  session:feed(text)
 end
 
 --- The input ended.
+---@param session shell
 ---@param why? string  when something was wrong with it
-function moth.finish(why)
-  the_shell:finish(why)
+function moth.finish(session, why)
+  session:finish(why)
 end
 
---- Somebody wants the process to end: it does, whatever the lines before came to. A person at a terminal first ends
---- the line that runs. False: it does not end.
----@return boolean
-function moth.interrupt()
-  if the_shell:interrupt() then return false end
-  task.spawn(the_shell.leave, the_shell, 0)
-  return true
+---@param session shell
+---@param had_text boolean  a line was being typed
+function moth.interrupt(session, had_text)
+  session:interrupt(had_text)
+end
+
+---@param session shell
+---@param width integer
+function moth.resize(session, width)
+  session.width = width
+end
+
+---@param session shell
+---@param line string    up to the cursor
+---@param start integer  how many bytes of it stand before the word
+---@return string[]
+function moth.complete(session, line, start)
+  return completion.words(session, line, start)
 end
 
 return moth

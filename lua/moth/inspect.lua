@@ -1,19 +1,42 @@
---- Values as text for people: nested, with sorted keys, cycles named, and bounded whatever it is given.
+--- Values as text for people: nested, with sorted keys, cycles named, as wide as the terminal, and bounded whatever
+-- it is given.
+
+local core = require "moth.core"
+local format = require "moth.format"
 
 local inspect = {}
 
 local DEPTH_MAX = 6
-local ENTRIES_MAX = 100 -- of one table
-local BYTES_MAX = 20000 -- of all together
-local WIDTH = 72        -- a table that fits is one line
+local ENTRIES_MAX = 100      -- of one table
+local BYTES_MAX = 20000      -- of all together
+local TEXT_BYTES_MAX = 10000 -- of one string
+local INDENT = "  "
 
 local function is_word(key)
   return type(key) == "string" and key:find("^[%a_][%w_]*$") ~= nil
 end
 
+-- The beginning of a text, and what says how long all of it is.
+local function cut(text)
+  if #text <= TEXT_BYTES_MAX then return text, "" end
+  local last = TEXT_BYTES_MAX
+  if utf8.len(text) then last = utf8.offset(text, 0, last + 1) - 1 end
+  return text:sub(1, last), ("... (%s)"):format(format.plural(#text, "byte"))
+end
+
+local function shortened(text)
+  local start, rest = cut(text)
+  return start .. rest
+end
+
+local function quoted(text)
+  local start, rest = cut(text)
+  return ("%q"):format(start):gsub("\\\n", "\\n") .. rest
+end
+
 local function shown_key(key)
-  if is_word(key) then return key end
-  if type(key) == "string" then return ("[%q]"):format(key) end
+  if is_word(key) then return shortened(key) end
+  if type(key) == "string" then return "[" .. quoted(key) .. "]" end
   return "[" .. tostring(key) .. "]"
 end
 
@@ -41,33 +64,39 @@ local function sorted_keys(t, length)
   return keys, left_out
 end
 
-local function join(parts, indent)
-  local line = "{ " .. table.concat(parts, ", ") .. " }"
+-- In one line where there is room behind what stands before it: `used` columns, and the comma behind.
+local function join(state, parts, indent, used)
   if #parts == 0 then return "{}" end
-  if #line + #indent <= WIDTH and not line:find("\n", 1, true) then return line end
-  local inner = indent .. "  "
+  local line = "{ " .. table.concat(parts, ", ") .. " }"
+  if not line:find("\n", 1, true) and used + core.columns(line) + 1 <= state.width then return line end
+  local inner = indent .. INDENT
   return "{\n" .. inner .. table.concat(parts, ",\n" .. inner) .. "\n" .. indent .. "}"
 end
 
 local show
 
-local function show_table(state, t, indent, depth)
-  if state.open[t] then return "<cycle>" end
-  if depth >= DEPTH_MAX then return "{...}" end
-  state.open[t] = true
+-- The entries of a table, and how many were left out.
+local function show_entries(state, t, indent, depth)
   local parts, length = {}, math.min(rawlen(t), ENTRIES_MAX)
-  for i = 1, length do parts[i] = show(state, rawget(t, i), indent .. "  ", depth + 1) end
+  for i = 1, length do parts[i] = show(state, rawget(t, i), indent, #indent, depth) end
   local keys, left_out = sorted_keys(t, rawlen(t))
   for _, key in ipairs(keys) do
     if state.bytes > BYTES_MAX then break end
-    local name = shown_key(key)
+    local name = shown_key(key) .. " = "
     state.bytes = state.bytes + #name
-    parts[#parts + 1] = name .. " = " .. show(state, rawget(t, key), indent .. "  ", depth + 1)
+    parts[#parts + 1] = name .. show(state, rawget(t, key), indent, #indent + core.columns(name), depth)
   end
-  left_out = left_out + rawlen(t) - length
+  return parts, left_out + rawlen(t) - length
+end
+
+local function show_table(state, t, indent, used, depth)
+  if state.open[t] then return "<cycle>" end
+  if depth >= DEPTH_MAX then return "{...}" end
+  state.open[t] = true
+  local parts, left_out = show_entries(state, t, indent .. INDENT, depth + 1)
   if left_out > 0 then parts[#parts + 1] = ("... %d more"):format(left_out) end
   state.open[t] = nil
-  return join(parts, indent)
+  return join(state, parts, indent, used)
 end
 
 -- What node:kv gives shows its entries to `pairs` only.
@@ -78,21 +107,22 @@ local function entries_of(value)
 end
 
 -- By its own __tostring when it has one.
-local function show_object(state, value, indent, depth)
-  if getmetatable(value) == "kv value" then return show_table(state, entries_of(value), indent, depth) end
+local function show_object(state, value, indent, used, depth)
+  if getmetatable(value) == "kv value" then return show_table(state, entries_of(value), indent, used, depth) end
   local ok, text = pcall(tostring, value)
-  if ok and not text:find("^table: ") then return text end
-  return show_table(state, value, indent, depth)
+  if ok and not text:find("^table: ") then return shortened(text) end
+  return show_table(state, value, indent, used, depth)
 end
 
-function show(state, value, indent, depth)
+-- A value whose first line begins behind `used` columns.
+function show(state, value, indent, used, depth)
   if state.bytes > BYTES_MAX then return "..." end
   local text
   if type(value) == "table" then
     local show_it = getmetatable(value) and show_object or show_table
-    text = show_it(state, value, indent, depth)
+    text = show_it(state, value, indent, used, depth)
   elseif type(value) == "string" then
-    text = depth == 0 and value or ("%q"):format(value):gsub("\\\n", "\\n")
+    text = depth == 0 and shortened(value) or quoted(value)
   else
     text = tostring(value)
   end
@@ -100,12 +130,19 @@ function show(state, value, indent, depth)
   return text
 end
 
---- One or more values, beside each other.
+--- One or more values, beside each other, in so many columns where they allow it.
+---@param width? integer
+---@return string
+function inspect.show(width, ...)
+  local parts, state = {}, { open = {}, bytes = 0, width = width or format.WIDTH }
+  for i = 1, select("#", ...) do parts[i] = show(state, (select(i, ...)), "", 0, 0) end
+  return table.concat(parts, "  ")
+end
+
+--- The same where there is no terminal.
 ---@return string
 function inspect.values(...)
-  local parts, state = {}, { open = {}, bytes = 0 }
-  for i = 1, select("#", ...) do parts[i] = show(state, (select(i, ...)), "", 0) end
-  return table.concat(parts, "  ")
+  return inspect.show(nil, ...)
 end
 
 return inspect

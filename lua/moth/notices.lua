@@ -58,53 +58,60 @@ local function gatherer(say, many, seconds)
   end
 end
 
-local function watch_links(node, say, listener)
+local function watch_links(self)
+  local node, say, waiting = self.node, self.tell, self.session.waiting
   local is_gone, last_reason = {}, {}
   local say_up = gatherer(say, "* %s peers can be reached ('list' shows them)", 0)
   local say_down = gatherer(say, "* %s peers cannot be reached any more", 0)
 
-  node:on("link:up", function(e)
+  self:on("link:up", function(e)
     is_gone[e.peer] = nil
     last_reason[e.address] = nil
-    if not listener.is_awaited(e) then say(("* %s is linked (%s)"):format(e.name, e.address)) end
+    if not waiting:is_awaited(e) then say(("* %s is linked (%s)"):format(e.name, e.address)) end
   end)
-  node:on("link:down", function(e)
+  self:on("link:down", function(e)
     is_gone[e.peer] = true
-    if not listener.is_parting(e) then say(("* %s is gone: %s"):format(e.name, e.why)) end
+    if not waiting:is_parting(e) then say(("* %s is gone: %s"):format(e.name, e.why)) end
   end)
-  node:on("peer:up", function(e)
+  self:on("peer:up", function(e)
     is_gone[e.peer] = nil
     if e.hops > 1 then say_up(reached(node, e)) end
   end)
-  node:on("peer:down", function(e)
+  self:on("peer:down", function(e)
     if not is_gone[e.peer] then say_down(("* %s cannot be reached any more"):format(e.name)) end
     is_gone[e.peer] = nil
   end)
   -- Only worth a line when it corrects the impression that somebody is gone.
-  node:on("route", function(e)
+  self:on("route", function(e)
     local was_gone = is_gone[e.peer]
     is_gone[e.peer] = nil
     if was_gone and e.hops > 1 then say_up(reached(node, e)) end
   end)
-  node:on("dial", function(e)
+  self:on("dial", function(e)
     local is_new = last_reason[e.address] ~= e.reason
     last_reason[e.address] = e.reason
-    if is_new and not listener.is_awaited(e) then say(notices.failed_dial(node, e.address, e.why)) end
+    if is_new and not waiting:is_awaited(e) then say(notices.failed_dial(node, e.address, e.why)) end
   end)
 end
 
 local BAD_ENDS = { expired = "has expired", refused = "was refused", lost = "is lost" }
 
-local function watch_mail(node, say, listener)
+local function watch_mail(self)
+  local session, node = self.session, self.node
+  local say = function(text) session:say(text, "notice") end
   local started = os.time()
   local told = {} -- by id, until the message ends: the last state a person knows of
   local say_carried = gatherer(say, "* %s messages are carried ('queue' shows them)", MAIL_SECONDS)
   local say_delivered = gatherer(say, "* %s messages were delivered", MAIL_SECONDS)
 
+  function session.waiting.on_told(id, state)
+    told[id] = state ~= "delivered" and not views.IS_BAD[state] and state or nil
+  end
+
   local function tell(m, before)
     local subject, ending = ("* message %s to %s"):format(format.hex(m.id), m.name), BAD_ENDS[m.state]
     if ending then
-      say(("%s %s: %s"):format(subject, ending, m.why or m.state))
+      session:say(("%s %s: %s"):format(subject, ending, m.why or m.state), "error")
     elseif m.state == "carried" and before ~= "carried" then
       say_carried(("%s is carried by %s"):format(subject, m.by_name))
     elseif m.state == "delivered" and before ~= "sent" and m.to ~= node.id then
@@ -113,9 +120,10 @@ local function watch_mail(node, say, listener)
   end
 
   -- A person who was told that a message waits takes it for waiting still when it is sent; who was told that it is
-  -- sent has to wait for no more news. What scripts of this run send is their business.
-  node:on("state", function(m)
-    local state, before, is_sending = m.state, told[m.id], listener.is_sending(m.id)
+  -- sent has to wait for no more news. What scripts of this run send is their business, and so is what has a mark.
+  self:on("state", function(m)
+    local state, before, is_sending = m.state, told[m.id], session.waiting:is_sending(m.id)
+    if session.talk:is_showing(m.id) then return end
     if not (is_sending or before or m.accepted < started) then return end
     if state == "delivered" or views.IS_BAD[state] then
       told[m.id] = nil
@@ -126,22 +134,34 @@ local function watch_mail(node, say, listener)
   end)
 end
 
----@class notices.listener
----@field say fun(text: string)       messages, and how they ended
----@field chat fun(text: string)      how the network changes
----@field is_awaited fun(e: table): boolean  a command waits for this link or dial, and will tell
----@field is_parting fun(e: table): boolean  a command ends the link to this peer, and will tell
----@field is_sending fun(id: integer): boolean  a command waits for what becomes of this message, and will tell
+local watching = {}
+watching.__index = watching
 
---- Shows what happens to `node`.
----@param node table
----@param listener notices.listener
-function notices.watch(node, listener)
-  local say = listener.say
-  watch_links(node, listener.chat, listener)
-  watch_mail(node, say, listener)
-  node:on("message", function(msg) say(notices.message(msg)) end)
-  node:on("note", function(e) say("* " .. e.text) end)
+-- Calls `fn` at each such event, until this watching ends.
+function watching:on(event, fn)
+  self.handles[#self.handles + 1] = self.node:on(event, fn)
+end
+
+--- Nothing is shown any more.
+function watching:off()
+  for _, handle in ipairs(self.handles) do handle:off() end
+end
+
+--- Shows what happens to the node in a session, as its settings say: light messages only when somebody asked for them.
+---@param session shell
+---@return table watching
+function notices.watch(session)
+  local self = setmetatable({ session = session, node = session.node, handles = {} }, watching)
+  self.tell = function(text) -- links end because this node leaves
+    if session.settings.news and not session.program.is_over then session:say(text, "notice") end
+  end
+  watch_links(self)
+  watch_mail(self)
+  self:on("message", function(msg)
+    if msg.durable or session.settings.light then session:say_message(notices.message(msg)) end
+  end)
+  self:on("note", function(e) session:say("* " .. e.text, "notice") end)
+  return self
 end
 
 return notices

@@ -1,4 +1,4 @@
---- Lua at the prompt: `=EXPR` as a task of a script that has no file, whose names stay from line to line.
+--- Lua at the prompt: pieces of it run as tasks of a script that has no file, whose names stay from line to line.
 
 local core = require "moth.core"
 local inspect = require "moth.inspect"
@@ -9,19 +9,38 @@ prompt.__index = prompt
 
 ---@class prompt
 ---@field private script script
+---@field private scripts scripts
 ---@field private running? table  the task of the line that runs
 
 ---@param hub hub
+---@param name string
+---@param print fun(text: string)
 ---@return prompt
-function prompt.new(hub)
-  return setmetatable({ script = hub.scripts:session("prompt") }, prompt)
+function prompt.new(hub, name, print)
+  return setmetatable({ scripts = hub.scripts, script = hub.scripts:session(name, print) }, prompt)
 end
 
--- An expression, or a statement.
-local function compile(text, env)
-  local chunk = core.load("return " .. text, "=prompt", env)
-  if chunk then return chunk end
-  return core.load(text, "=prompt", env)
+--- Its names end, and all that it made.
+function prompt:close()
+  self.scripts:close_session(self.script)
+end
+
+---@param source string
+---@return function?, string?
+function prompt:compile(source)
+  return core.load(source, "=prompt", self.script.env)
+end
+
+---@param name string
+---@return boolean
+function prompt:is_defined(name)
+  return rawget(self.script.env, name) ~= nil
+end
+
+--- What its Lua sees, for completion: nothing may be called.
+---@return table
+function prompt:globals()
+  return self.script.env
 end
 
 -- Without the place, which is the line that was just typed; where that ends in a call, Lua names ours instead.
@@ -29,27 +48,32 @@ local function plain(why)
   return (why:gsub("^prompt:1: ", ""):gsub("^moth/prompt%.lua:%d+: ", ""))
 end
 
-local function shown(chunk)
-  return inspect.values(chunk())
+-- What it gave is kept in `_`, for the next line.
+local function keep(env, width, ...)
+  if select("#", ...) > 0 then env._ = (...) end
+  return inspect.show(width, ...), (...)
+end
+
+local function shown(chunk, env, width)
+  return keep(env, width, chunk())
 end
 
 local function quietly() end
 
---- Runs it and waits: what it gave, as text; or nil and why. Call it in a task.
----@param text string
----@return string?, string?
-function prompt:run(text)
-  local chunk, why = compile(text, self.script.env)
-  if not chunk then return nil, plain(why) end
+--- Runs it and waits: what it gave, as text and as it is (the first value); or nil and why. Call it in a task.
+---@param chunk function
+---@param width integer  of the screen
+---@return string?, any
+function prompt:run(chunk, width)
   local t = task.new(self.script.owner)
-  if not t then return nil, "too many tasks of the prompt run; 'kill prompt' ends them" end
+  if not t then return nil, ("too many tasks of the %s run; 'kill %s' ends them"):format(self.script.name, self.script.name) end
   t.report = quietly -- whoever typed it is told here
   self.running = t
-  task.run(t, shown, chunk)
-  local result, reason, code = t:join()
+  task.run(t, shown, chunk, self.script.env, width)
+  local result, value, code = t:join()
   self.running = nil
-  if result then return result end
-  return nil, code == "cancelled" and "cancelled" or plain(reason)
+  if result then return result, value end
+  return nil, code == "cancelled" and "cancelled" or plain(value)
 end
 
 --- Ends what runs. False: nothing does.

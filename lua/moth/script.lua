@@ -197,11 +197,12 @@ end
 
 --- A script without a file, for what is typed at the prompt. It is never parked.
 ---@param name string
+---@param print? fun(text: string)  what it prints
 ---@return script
-function scripts:session(name)
+function scripts:session(name, print)
   local s = new_script(self, name)
   s.is_session, s.state = true, "running"
-  s.env = sandbox.new("", self.build(s), self.print)
+  s.env = sandbox.new("", self.build(s), print or self.print)
   self.order[#self.order + 1] = s
   changed(self)
   return s
@@ -224,6 +225,18 @@ local function park(self, s, reason)
   changed(self)
   clear(self, s)
   forget_code(s) -- it may be parked for the memory that it holds
+end
+
+--- Whoever typed it has gone: it ends with all that it made.
+---@param s script
+function scripts:close_session(s)
+  local _, place = self:find(s.name)
+  if self.order[place] ~= s then return end
+  table.remove(self.order, place)
+  s.state = "gone"
+  changed(self)
+  clear(self, s)
+  forget_code(s)
 end
 
 -- What is typed goes on to run; what was typed before does not.

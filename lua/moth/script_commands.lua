@@ -2,29 +2,48 @@
 
 local core = require "moth.core"
 local format = require "moth.format"
+local json_views = require "moth.json_views"
 
 local script_commands = {}
 
+local function cannot(what, name, why)
+  return ("cannot %s %s: %s"):format(what, format.shown(name), why)
+end
+
+-- What a script is called, and how it is now.
+local function value_of(s)
+  return { script = json_views.text_of(s.name), state = s.state }
+end
+
+-- Where a path leads whose shell began in another folder than the node did.
+local function from_there(shell, path)
+  if path:sub(1, 1) == "/" or (shell.cwd or "") == "" then return path end
+  return shell.cwd .. "/" .. path
+end
+
 local function load(shell, path)
-  local s, why = shell.hub.scripts:load(path)
-  if not s then return nil, ("cannot load %s: %s"):format(format.shown(path), why) end
-  return s.name .. " is running"
+  local s, why, code = shell.hub.scripts:load(from_there(shell, path))
+  if not s then return nil, cannot("load", path, why), code end
+  return s.name .. " is running", value_of(s)
 end
 
 local function reload(shell, name)
-  local s, why = shell.hub.scripts:reload(name)
-  if not s then return nil, ("cannot reload %s: %s"):format(format.shown(name), why) end
-  return s.name .. " is running anew"
+  local s, why, code = shell.hub.scripts:reload(name)
+  if not s then return nil, cannot("reload", name, why), code end
+  return s.name .. " is running anew", value_of(s)
 end
 
 local function unload(shell, name)
-  local ok, why = shell.hub.scripts:unload(name)
-  return ok and name .. " is unloaded", why
+  local ok, why, code = shell.hub.scripts:unload(name)
+  if not ok then return nil, why, code end
+  return name .. " is unloaded", value_of { name = name, state = "unloaded" }
 end
 
 local function kill(shell, name)
-  local ok, why = shell.hub.scripts:kill(name)
-  return ok and ("%s is stopped; 'reload %s' starts it again"):format(name, name), why
+  local ok, why, code = shell.hub.scripts:kill(name)
+  if not ok then return nil, why, code end
+  return ("%s is stopped; 'reload %s' starts it again"):format(name, name), 
+    value_of((shell.hub.scripts:find(name)))
 end
 
 local function count_handlers(s)
@@ -44,18 +63,33 @@ local function listed(shell)
   return list
 end
 
-local function list(shell)
-  local rows = { { "SCRIPT", "STATE", "HANDLERS", "TASKS", "ERRORS", "FILE" } }
-  local notes = {}
-  for _, s in ipairs(listed(shell)) do
-    rows[#rows + 1] = { s.name, s.state, ("%d"):format(count_handlers(s)), ("%d"):format(s.owner.tasks),
-      ("%d"):format(s.errors), s.path or "-" }
-    if s.reason then notes[#notes + 1] = format.wrap(("%s is parked: %s"):format(s.name, s.reason), 2) end
-    if s.last_error then notes[#notes + 1] = format.wrap(("%s: last error: %s"):format(s.name, s.last_error), 2) end
+local COLUMNS = {
+  { head = "SCRIPT", cell = function(s) return s.name end, least = 8 },
+  { head = "STATE", cell = function(s) return s.state end, drop = 3 },
+  { head = "HANDLERS", cell = function(s) return ("%d"):format(count_handlers(s)) end, right = true, drop = 1 },
+  { head = "TASKS", cell = function(s) return ("%d"):format(s.owner.tasks) end, right = true, drop = 2 },
+  { head = "ERRORS", cell = function(s) return ("%d"):format(s.errors) end, right = true },
+  { head = "FILE", cell = function(s) return s.path or "-" end },
+}
+
+-- Why one is parked, and what went wrong last.
+local function notes(shell, scripts)
+  local rows = {}
+  local function add(text, ...) rows[#rows + 1] = format.wrap(text:format(...), 2, shell.width) end
+  for _, s in ipairs(scripts) do
+    if s.reason then add("%s is parked: %s", s.name, s.reason) end
+    if s.last_error then add("%s: last error: %s", s.name, s.last_error) end
   end
-  if #rows == 1 then return "no scripts; this runs one: load FILE" end
-  local text = format.table(rows, { [3] = true, [4] = true, [5] = true })
-  return #notes > 0 and text .. "\n" .. table.concat(notes, "\n") or text
+  return rows
+end
+
+local function list(shell)
+  local scripts = listed(shell)
+  local value = json_views.array(scripts, function(s) return json_views.script(s, count_handlers(s)) end)
+  if #scripts == 0 then return "no scripts; this runs one: load FILE", value end
+  local rows = notes(shell, scripts)
+  table.insert(rows, 1, format.list(COLUMNS, scripts, shell.width))
+  return table.concat(rows, "\n"), value
 end
 
 local function by_cpu(shell)
@@ -71,32 +105,42 @@ local function by_cpu(shell)
   return rows
 end
 
+local USE_COLUMNS = {
+  { head = "SCRIPT", cell = function(row) return row.script.name end, least = 8 },
+  { head = "CPU", cell = function(row) return ("%.2f s"):format(row.cpu) end, right = true },
+  { head = "TASKS", cell = function(row) return ("%d"):format(row.script.owner.tasks) end, right = true },
+  { head = "ERRORS", cell = function(row) return ("%d"):format(row.script.errors) end, right = true, drop = 1 },
+  { head = "KILLS", cell = function(row) return ("%d"):format(row.kills) end, right = true },
+}
+
+local function use_of(row)
+  local s = row.script
+  return { name = json_views.text_of(s.name), cpu = row.cpu, tasks = s.owner.tasks, errors = s.errors,
+    kills = row.kills }
+end
+
 local function top(shell)
-  local rows = { { "SCRIPT", "CPU", "TASKS", "ERRORS", "KILLS" } }
-  for _, row in ipairs(by_cpu(shell)) do
-    rows[#rows + 1] = { row.script.name, ("%.2f s"):format(row.cpu), ("%d"):format(row.script.owner.tasks),
-      ("%d"):format(row.script.errors), ("%d"):format(row.kills) }
-  end
-  local used, most = core.memory()
+  local rows, used, most = by_cpu(shell), core.memory()
   local memory = ("memory of all scripts and the shell: %s of %s"):format(format.bytes(used), format.bytes(most))
-  if #rows == 1 then return memory end
-  return format.table(rows, { [2] = true, [3] = true, [4] = true, [5] = true }) .. "\n" .. memory
+  local text = format.wrap(memory, 2, shell.width)
+  if #rows > 0 then text = format.list(USE_COLUMNS, rows, shell.width) .. "\n" .. text end
+  return text, { scripts = json_views.array(rows, use_of), memory = used, memory_most = most }
 end
 
 ---@type shell.command[]
 script_commands.list = {
   { name = "load", usage = "load FILE", help = "run a Lua script; it keeps the name of its file",
-    example = "load examples/echo.lua", least = 1, most = 1, takes_rest = true, run = load },
-  { name = "reload", usage = "reload SCRIPT", help = "run its file anew; when that fails, the old one goes on",
-    example = "reload echo", least = 1, most = 1, run = reload },
+    group = "scripts", example = "load examples/echo.lua", least = 1, most = 1, takes_rest = true, run = load },
+  { name = "reload", usage = "reload SCRIPT", help = "run its file anew; if that fails the old one stays",
+    group = "scripts", example = "reload echo", least = 1, most = 1, run = reload },
   { name = "unload", usage = "unload SCRIPT", help = "end a script and all that it made",
-    example = "unload echo", least = 1, most = 1, run = unload },
+    group = "scripts", example = "unload echo", least = 1, most = 1, run = unload },
   { name = "kill", usage = "kill SCRIPT", help = "stop its tasks; it stays in the list, parked",
-    example = "kill echo", least = 1, most = 1, run = kill },
+    group = "scripts", example = "kill echo", least = 1, most = 1, run = kill },
   { name = "scripts", usage = "scripts", help = "the scripts that are loaded, and how they do",
-    example = "scripts", least = 0, most = 0, run = list },
+    group = "scripts", example = "scripts", least = 0, most = 0, run = list },
   { name = "top", usage = "top", help = "what scripts use: CPU time, tasks, memory",
-    example = "top", least = 0, most = 0, run = top },
+    group = "scripts", example = "top", least = 0, most = 0, run = top },
 }
 
 return script_commands

@@ -151,6 +151,19 @@ local function result(reply)
   return nil, type(reply.data) == "string" and reply.data or reply.type, reply.type
 end
 
+--- Asks a peer and waits for what it answers, whatever that is: the reply, or nil, why, code.
+---@param to string  its id
+---@param name string
+---@param data any
+---@param at_us integer
+function service:ask(to, name, data, at_us)
+  local id, why, code = self.raw:request(to, name, data)
+  if not id then return nil, why, code end
+  local reply = self.replies:wait(key_of(to, id), at_us)
+  if not reply then return nil, "no answer in time", "timeout" end
+  return reply
+end
+
 --- Asks a peer and waits: the value, or nil, why, code.
 ---@param peer string
 ---@param name string
@@ -159,11 +172,9 @@ end
 function service:request(peer, name, data, at_us)
   local to, unknown, code = self.raw:resolve(peer)
   if not to then return nil, unknown, code end
-  local id, why, word = self.raw:request(to, name, data)
-  if not id then return nil, why, word end
-  local reply = self.replies:wait(key_of(to, id), at_us)
-  if not reply then return nil, ("no answer from %s"):format(peer), "timeout" end
-  return result(reply)
+  local reply, why, word = self:ask(to, name, data, at_us)
+  if reply then return result(reply) end
+  return nil, word == "timeout" and ("no answer from %s"):format(peer) or why, word
 end
 
 return service

@@ -1,83 +1,175 @@
---- The shell: takes lines, runs them one after the other, says what came of them.
+--- A session: one shell of somebody. Takes lines, runs them one after the other, says what came of them.
 --
--- A command may wait; the lines behind it wait too, while messages and notices keep showing. Everything that
--- is said passes `safe`, line by line, here and nowhere else; on a terminal, lines are broken before it breaks
--- them. From a pipe, failures carry their line's number, go to the other stream and make the exit status 1; a
--- person reads them where the answer would have been.
+-- What runs may wait; the lines behind it wait too, while messages and notices keep showing. Everything that is said
+-- passes `safe`, line by line, here and nowhere else; on a terminal, lines are broken before it breaks them. From a
+-- pipe, failures carry their line's number, go to the other stream and make the exit status 1; a person reads them
+-- where the answer would have been.
 
-local core = require "moth.core"
+local classifier = require "moth.classifier"
+local colour = require "moth.colour"
 local commands = require "moth.commands"
+local core = require "moth.core"
 local format = require "moth.format"
+local greeting = require "moth.greeting"
+local json_views = require "moth.json_views"
 local notices = require "moth.notices"
+local prompt = require "moth.prompt"
+local talk = require "moth.talk"
 local task = require "moth.task"
-local views = require "moth.views"
+local waiting = require "moth.waiting"
 
-local LEAVE_SECONDS = 2    -- for what is still being written
-local PART_SECONDS = 1     -- for a link to end
-local SETTLE_SECONDS = 3   -- for the links given on the command line, before piped lines start
-local SYNC_SECONDS = 1     -- for a new neighbour to tell whom it knows
-local KEEP_SECONDS = 2     -- for a message to be on the disk
+local SETTLE_SECONDS = 3 -- for the links given on the command line, before piped lines start
+local READY_SECONDS = 3600
+local LINES_MAX = 1000   -- that wait; more are held back where they are typed
+local LINES_END = 100000 -- who does not hold them back is sent away
+local BYTES_END = 8 << 20 -- of them together; the memory of all scripts would pay for more
 
----@class shell.options
+---@class session.front  see shell.h
+---@field say fun(text: string, is_complaint: boolean, tag?: integer)
+---@field amend fun(tag: integer, line: string, other: string)
+---@field prompt fun(text: string)
+---@field hold fun(on: boolean)
+---@field chat fun(on: boolean)
+---@field finish fun(status: integer)
+
+---@class session.terms
+---@field is_terminal boolean  a person types
+---@field is_remote boolean    attached
+---@field is_single boolean    one command
+---@field is_json boolean
+---@field has_colour boolean
+---@field shows_light boolean
+---@field log? string
+---@field width? integer
+---@field folder? string
+---@field connect string[]
+
+---@class shell: session.terms
+---@field program program
 ---@field node table
 ---@field hub hub
----@field prompt prompt
----@field is_terminal boolean
----@field write fun(text: string)     to standard output, whole lines
----@field complain fun(text: string)  to standard error, whole lines
----@field hold fun(on: boolean)       no more lines, please
-
----@class shell: shell.options
----@field failed boolean    a piped line failed
----@field leaving boolean
+---@field front session.front
+---@field width integer
+---@field cwd? string      where relative paths begin
+---@field settings table<string, any>
+---@field talk talk
+---@field waiting waiting
+---@field watches boolean  what arrives is shown here
+---@field failed boolean   a line failed
+---@field is_over boolean
 local shell = {}
 shell.__index = shell
 
----@param options shell.options
+---@param program program
+---@param front session.front
+---@param terms session.terms
+---@param number integer  of the session
 ---@return shell
-function shell.new(options)
+function shell.new(program, front, terms, number)
   local self = setmetatable({}, shell)
-  for k, v in pairs(options) do self[k] = v end
-  self.jobs, self.line_number, self.running, self.failed, self.leaving = {}, 0, false, false, false
-  self.dials = {} -- addresses somebody waits for: false, or why the last dial failed
-  self.parting = {} -- ids of peers whose link somebody is ending
-  self.sending = {} -- ids of messages somebody waits for
-  self.node:on("dial", function(e)
-    if self.dials[e.address] ~= nil then self.dials[e.address] = e.why end
-  end)
-  notices.watch(self.node, {
-    say = function(text) self:say(text) end,
-    chat = function(text) if not self.leaving then self:say(text) end end, -- links end because this node leaves
-    is_awaited = function(e) return self:is_awaited(e) end,
-    is_parting = function(e) return self.parting[e.peer] end,
-    is_sending = function(id) return self.sending[id] end,
-  })
+  for k, v in pairs(terms) do self[k] = v end
+  self.program, self.node, self.hub, self.front, self.cwd = program, program.node, program.hub, front, terms.folder
+  self.width = terms.width or format.WIDTH
+  self.settings = { light = terms.shows_light, news = true, log = terms.log or "warn" }
+  self.jobs, self.bytes, self.line_number = {}, 0, 0
+  self.failed, self.is_over, self.watches = false, false, false
+  self.script_name = number == 1 and "prompt" or ("prompt-%d"):format(number)
+  self.waiting, self.talk = waiting.new(self.node), talk.new(self)
   return self
 end
 
-local function safe_lines(text, fold)
+-- --- saying ---
+
+---@param text string
+---@return string  its lines, each safe for a terminal, with an end behind the last
+function shell.safe(text)
   local lines = {}
-  for line in (text .. "\n"):gmatch("(.-)\n") do lines[#lines + 1] = fold(core.safe(line)) end
+  for line in (text .. "\n"):gmatch("(.-)\n") do lines[#lines + 1] = core.safe(line) end
   return table.concat(lines, "\n") .. "\n"
 end
 
-local function as_it_is(line)
-  return line
+-- An invitation stays one line, however long: people copy it.
+local function is_whole(line)
+  return line:find("^moth1:[%w_-]+$") ~= nil
 end
 
---- Says one or more lines.
+--- A text as the rows it takes on this terminal, `less` columns narrower than that; elsewhere as its lines.
 ---@param text string
-function shell:say(text)
-  self.write(safe_lines(text, self.is_terminal and format.fold or as_it_is))
+---@param less? integer
+---@return string[]
+function shell:rows(text, less)
+  local rows = {}
+  for line in shell.safe(text):gmatch("(.-)\n") do
+    if self.is_terminal and not is_whole(line) then line = format.fold(line, self.width - (less or 0)) end
+    for row in (line .. "\n"):gmatch("(.-)\n") do rows[#rows + 1] = row end
+  end
+  return rows
 end
 
---- Splits a line into its first word and the rest as it is. Nothing for blank lines and comments.
----@param line string
----@return string? word, string? rest
-function shell.parse(line)
-  local word, rest = line:match("^%s*([^%s#]%S*)%s*(.*)$")
-  return word, rest and (rest:match("^.*%S") or "") -- a lazy match up to the blanks would be quadratic in them
+---@param text string  safe
+---@param style string
+---@return string
+function shell:paint(text, style)
+  return self.has_colour and colour.paint(text, style) or text
 end
+
+--- What is safe and folded already, with its line ends.
+---@param text string
+---@param tag? integer
+function shell:say_raw(text, tag)
+  self.front.say(text, false, tag)
+end
+
+--- Says one or more lines. Who wants JSON gets nothing else.
+---@param text string
+---@param style? string  of colour.lua
+function shell:say(text, style)
+  if self.is_json then return end
+  local rows = self:rows(text)
+  if style and self.has_colour then
+    for i, row in ipairs(rows) do rows[i] = colour.paint(row, style) end
+  end
+  self:say_raw(table.concat(rows, "\n") .. "\n")
+end
+
+--- Says a message, whose first line begins with the time and a name.
+---@param text string
+function shell:say_message(text)
+  local rows = self:rows(text)
+  if self.has_colour then rows[1] = colour.paint_head(rows[1], "name") end
+  self:say_raw(table.concat(rows, "\n") .. "\n")
+end
+
+--- What is wrong with the session or the program as a whole.
+---@param text string
+function shell:complain(text)
+  self.failed = true
+  if self.is_terminal then return self:say("moth: " .. text, "error") end
+  self.front.say(shell.safe("moth: " .. text), true)
+end
+
+local function say_json(self, value)
+  self:say_raw(json_views.text(value) .. "\n")
+end
+
+-- A line failed.
+local function fail(self, why, code, number)
+  self.failed = true
+  if self.is_json then return say_json(self, { error = why, code = code }) end
+  if self.is_terminal then return self:say(why, "error") end
+  local place = self.is_single and "" or ("line %d: "):format(number)
+  self.front.say(shell.safe(place .. why), true)
+end
+
+--- Shows what stands before the line that is typed.
+function shell:show_prompt()
+  if not self.is_terminal then return end
+  local name = self.node.name
+  if self.more then return self.front.prompt("...> ") end
+  self.front.prompt(self.talk.peer and ("%s to %s> "):format(name, self.talk.name) or name .. "> ")
+end
+
+-- --- running a line ---
 
 -- The words a command takes; the last takes the rest of the line where the command says so.
 local function arguments(command, rest)
@@ -93,70 +185,155 @@ local function arguments(command, rest)
   return #words >= command.least and words or nil
 end
 
--- Lua: a task of the prompt's script, and what it gave.
-function shell:evaluate(text)
-  local result, why = self.prompt:run(text)
-  if not result then return nil, why end
-  if result ~= "" then self:say(result) end
-  return true
-end
-
---- Runs one line. True, or nil and a sentence.
----@param line string
----@return boolean?, string?
-function shell:run(line)
-  local expression = line:match("^%s*=(.*)$")
-  if expression then return self:evaluate(expression) end
-  local word, rest = shell.parse(line)
-  if not word then return true end
-  local command, why = commands.find(word)
-  if not command then return nil, why end
+local function run_command(self, name, rest)
+  local command, why = commands.find(name)
+  if not command then return nil, why, "unknown_command" end
   local words = arguments(command, rest)
-  if not words then return nil, "usage: " .. command.usage end
-  local ok, answer, reason = xpcall(command.run, core.traceback, self, table.unpack(words))
-  if not ok then
-    core.log("error", answer)
-    return nil, command.name .. " failed: an error inside moth, logged"
-  end
-  if not answer then return nil, reason end
-  if answer ~= true then self:say(answer) end
+  if not words then return nil, "usage: " .. command.usage, "usage" end
+  local ok, answer, value, code = xpcall(command.run, core.traceback, self, table.unpack(words))
+  if ok then return answer, value, code end
+  core.log("error", answer)
+  return nil, command.name .. " failed: an error inside moth, logged"
+end
+
+local runners = {}
+
+function runners.nothing()
   return true
 end
 
-function shell:fail(why, number)
-  if self.is_terminal then return self:say(why) end
-  self.failed = true
-  self.complain(safe_lines(("line %d: %s"):format(number, why), as_it_is))
+function runners.text(self, text)
+  return self.talk:say(text)
+end
+
+function runners.command(self, name, rest)
+  return run_command(self, name, rest)
+end
+
+function runners.lua(self, chunk, text)
+  local answer, value = self:lua():run(chunk, self.width)
+  if not answer then return nil, classifier.explain(value, self:context()) end
+  local hint = classifier.local_hint(text)
+  if hint then answer = answer == "" and hint or answer .. "\n" .. hint end
+  return answer == "" or answer, value
+end
+
+function runners.unknown(_, why)
+  return nil, why, "unknown_command"
+end
+
+function runners.error(_, why)
+  return nil, why, "syntax"
+end
+
+--- The Lua of this session, made when it is first needed.
+---@return prompt
+function shell:lua()
+  self.prompt = self.prompt or prompt.new(self.hub, self.script_name, function(text) self:say(text) end)
+  return self.prompt
+end
+
+-- What the classifier asks.
+function shell:context()
+  self.classifying = self.classifying or {
+    is_command = function(name) return commands.find(name) ~= nil end,
+    nearest = commands.nearest,
+    compile = function(source) return self:lua():compile(source) end,
+    is_defined = function(name) return self:lua():is_defined(name) end,
+  }
+  self.classifying.talk = self.talk.peer ~= nil
+  return self.classifying
+end
+
+--- Runs one line. What to say (true: nothing) and its value; or nil, a sentence and a word.
+---@param line string
+---@return string|boolean?, any, string?
+function shell:run(line)
+  local text = self.more and self.more .. "\n" .. line or line
+  local kind, what, rest = classifier.classify(text, self:context())
+  if kind == "more" and self.is_single then kind = "error" end -- no more lines come
+  local had_more = self.more
+  self.more, self.lacks = kind == "more" and text or nil, what
+  if self.more or had_more then self:show_prompt() end
+  if kind == "more" then return true end
+  return runners[kind](self, what, kind == "lua" and text or rest)
+end
+
+local function run_and_say(self, line, number)
+  local answer, value, code = self:run(line)
+  if self.is_over then return end
+  if not answer then return fail(self, value, code, number) end
+  if not self.is_json then
+    if answer ~= true then self:say(answer) end
+  elseif value ~= nil then
+    say_json(self, value)
+  else
+    say_json(self, { said = answer ~= true and answer or nil, ok = true })
+  end
+end
+
+-- --- the queue of lines ---
+
+local function refresh_hold(self)
+  if self.is_over or self.program.is_over then return end
+  if self.is_terminal then return self.front.hold(#self.jobs > LINES_MAX) end
+  self.front.hold(self.is_working)
 end
 
 -- Runs what is queued, in order. One at a time, whatever comes meanwhile.
-function shell:work()
-  while self.jobs[1] and not self.leaving do
-    local ok, traceback = xpcall(table.remove(self.jobs, 1), core.traceback)
-    if not ok then core.log("error", traceback) end
+local function work(self)
+  while self.jobs[1] and not self.is_over and not self.program.is_over do
+    self.current = task.spawn(table.remove(self.jobs, 1))
+    self.current:join()
+    self.current = nil
+    refresh_hold(self)
   end
-  self.running = false
-  if not self.leaving then self.hold(false) end
+  self.is_working = false
+  refresh_hold(self)
 end
 
-function shell:queue(job)
-  if self.leaving then return end
+local function queue(self, job)
+  if self.is_over or self.program.is_over then return end
   self.jobs[#self.jobs + 1] = job
-  if not self.running then
-    self.running = true
-    task.spawn(self.work, self)
+  if #self.jobs > LINES_END then return self:leave(1) end
+  if not self.is_working then
+    self.is_working = true
+    task.spawn(work, self)
   end
-  if not self.leaving then self.hold(self.running) end
+  refresh_hold(self)
 end
 
---- A line of input.
----@param line string
-function shell:feed(line)
-  self.line_number = self.line_number + 1
+-- An invitation that a terminal has broken into several rows is one line all the same.
+local function mend(text)
+  if not text:find("^%s*/?join%s+moth1:") then return text end
+  return (text:gsub("%s*\n%s*", ""))
+end
+
+-- The lines of a paste run in turn; to somebody who is talked to they are one message. One command is one, whatever its
+-- words hold: they may come from anywhere.
+local function run_lines(self, text, number)
+  local rest = mend(text)
+  repeat
+    local is_one = self.is_single or self.talk.peer and not commands.find(rest:match("^/(%l+)") or "")
+    local line, behind = rest, nil
+    if is_one then line = rest:gsub("\n+$", "") end
+    if not is_one then line, behind = rest:match("^([^\n]*)\n?(.*)$") end
+    self.was_stopped = false
+    run_and_say(self, line, number)
+    rest = behind or ""
+  until rest == "" or self.is_over or self.was_stopped
+end
+
+--- What was entered.
+---@param text string  one line, or several from a paste
+function shell:feed(text)
+  self.line_number, self.has_asked, self.bytes = self.line_number + 1, false, self.bytes + #text
   local number = self.line_number
-  self:queue(function()
-    local ok, why = self:run(line)
-    if not ok then self:fail(why, number) end
+  if self.bytes > BYTES_END then return self:leave(1) end
+  queue(self, function()
+    self.bytes = self.bytes - #text
+    run_lines(self, text, number)
+    if self.is_single then self:leave() end
   end)
 end
 
@@ -164,151 +341,114 @@ end
 ---@param why? string
 function shell:finish(why)
   local number = self.line_number + 1
-  self:queue(function()
-    if why then self:fail("the input ends here: " .. why, number) end
+  queue(self, function()
+    if self.more then fail(self, "the input ends within a piece of Lua: " .. self.lacks, "syntax", number) end
+    if why then fail(self, "the input ends here: " .. why, nil, number) end
     self:leave()
   end)
 end
 
---- Lets piped lines wait for the links that were asked for on the command line, so that they find somebody.
----@param addresses string[]
-function shell:settle(addresses)
-  if self.is_terminal or #addresses == 0 then return end
-  for _, address in ipairs(addresses) do self.dials[address] = false end
-  self:queue(function()
-    local at_us = core.now() + SETTLE_SECONDS * 1000000
-    for _, address in ipairs(addresses) do
-      local _, why = self:await_link(address, math.max(0, at_us - core.now()) / 1000000)
-      if why then self:say(notices.failed_dial(self.node, address, why)) end
-    end
-  end)
-end
-
---- Runs the scripts that were asked for on the command line; no message of an earlier run is given to anybody before.
---- Without one of them the program is not what was asked for: it ends.
----@param paths string[]
-function shell:load(paths)
-  if #paths == 0 then return end
-  self.node:pause_mail(true)
-  self:queue(function()
-    for _, path in ipairs(paths) do
-      local s, why = self.hub.scripts:load(path)
-      if not s then
-        self.complain(safe_lines(("moth: cannot load %s: %s"):format(path, why), as_it_is))
-        return self:leave(1)
-      end
-    end
-    self.node:pause_mail(false)
-  end)
-end
-
---- Somebody at a terminal presses Ctrl-C: ends the Lua that runs. False: none does.
+--- Ends the Lua or the command that runs. False: nothing does.
 ---@return boolean
-function shell:interrupt()
-  if core.interrupted() then return self.is_terminal end -- the guard has ended it already
-  return self.is_terminal and self.prompt:cancel()
+function shell:cancel()
+  if not self.current then return false end
+  self.was_stopped = true
+  if self.prompt and self.prompt:cancel() then return true end
+  self.current:cancel()
+  self:say("cancelled")
+  return true
 end
 
-function shell:wanted(address)
-  return views.wanted(self.node, address)
-end
-
--- Whether a command waits for the link or dial of this event. Where a name was dialled, the link's own address is
--- another text, and only the peer is the same.
-function shell:is_awaited(e)
-  if self.dials[e.address] ~= nil then return true end
-  for address in pairs(self.dials) do
-    local entry = e.peer and self:wanted(address)
-    if entry and entry.linked and entry.peer == e.peer then return true end
+--- Ctrl-C, at a terminal; anywhere else somebody wants the program to end.
+---@param had_text boolean  a line was being typed
+function shell:interrupt(had_text)
+  if self.program.is_over and not self.is_remote then return self.node:quit(0) end
+  if not self.is_terminal then return self:leave(0) end
+  local did_something = core.interrupted() or self:cancel() or had_text -- the guard may have ended it already
+  if self.more then
+    self.more, did_something = nil, true
+    self:show_prompt()
   end
-  return false
-end
-
---- Waits until the link to an address that is being dialled is up and its other end has told whom it knows.
----@param address string
----@param seconds number
----@return string? peer, string? why  the peer's id, or nil and a sentence
-function shell:await_link(address, seconds)
-  local entry
-  self.dials[address] = self.dials[address] or false
-  task.wait(function()
-    entry = self:wanted(address)
-    return self.dials[address] or entry and entry.linked and entry.peer
-  end, seconds)
-  local why = self.dials[address] or nil
-  self.dials[address] = nil
-  if not (entry and entry.linked and entry.peer) then return nil, why or "no answer so far" end
-  task.wait(function() return self.node:is_synced(entry.peer) end, SYNC_SECONDS)
-  return entry.peer
-end
-
---- Ends the link to a peer, and everything that would bring it back; the link is down when this returns, unless
---- that takes long.
----@param peer string  its id
----@return boolean?, string? why, string? code
-function shell:part(peer)
-  self.parting[peer] = true
-  local ok, why, code = self.node:disconnect(peer)
-  if ok then
-    task.wait(function()
-      local entry = self.node:peer(peer)
-      return not (entry and entry.linked)
-    end, PART_SECONDS)
+  if did_something then
+    self.has_asked = false
+  elseif self.has_asked then
+    self:leave()
+  else
+    self.has_asked = true
+    self:say(self.is_remote and "Ctrl-C again, or quit, ends this shell; the node runs on" or
+      "Ctrl-C again, or quit, ends moth")
   end
-  self.parting[peer] = nil
-  return ok, why, code
 end
 
---- Waits until a message that was just accepted is on the disk, or has ended; not for ever.
----@param m table
-function shell:await_kept(m)
-  local id = m.id
-  self.sending[id] = true
-  task.wait(function() return m.state ~= "pending" end, KEEP_SECONDS)
-  self.sending[id] = nil
+-- --- its beginning and end ---
+
+-- Lets piped lines wait for the links that were asked for on the command line, so that they find somebody.
+local function settle(self)
+  if self.is_terminal or #self.connect == 0 then return end
+  queue(self, function()
+    self.waiting:links(self.connect, SETTLE_SECONDS, function(address, why)
+      self:say(notices.failed_dial(self.node, address, why))
+    end)
+  end)
 end
 
--- How many there are, what becomes of them, and for whom they are.
-local function mail_line(mail, one, many)
-  local names, counts = {}, {}
-  for _, m in ipairs(mail) do
-    if not counts[m.name] then names[#names + 1] = m.name end
-    counts[m.name] = (counts[m.name] or 0) + 1
+local function await_scripts(self)
+  if self.program.is_ready then return end
+  queue(self, function() task.wait(function() return self.program.is_ready end, READY_SECONDS) end)
+end
+
+--- Says who the node is, shows what arrived unseen, and gets ready for lines.
+function shell:begin()
+  if not self.is_single then
+    greeting.say(self)
+    self.news = notices.watch(self)
+    self.watches = true
   end
-  table.sort(names)
-  for i, name in ipairs(names) do names[i] = ("%s (%d)"):format(name, counts[name]) end
-  local what = format.plural(#mail, "message") .. " " .. (#mail == 1 and one or many)
-  return format.wrap(("%s: %s"):format(what, table.concat(names, ", ")))
+  await_scripts(self)
+  settle(self)
+  self:show_prompt()
 end
 
--- Says what becomes of the messages that have not ended when the process ends.
-function shell:tell_what_stays()
-  local lost, waiting = {}, {}
-  for _, m in ipairs(self.node:queue()) do
-    local list = m.state == "pending" and lost or waiting
-    list[#list + 1] = m
-  end
-  if #lost > 0 then self:say(mail_line(lost, "could not be kept and is lost", "could not be kept and are lost")) end
-  if #waiting == 0 then return end
-  self:say(mail_line(waiting, "waits here and goes on when moth runs again",
-    "wait here and go on when moth runs again"))
+--- What it made and what it runs ends. False: that was done before.
+---@return boolean
+function shell:clear()
+  if self.is_over then return false end
+  self.is_over, self.jobs = true, {}
+  if self.watches then self.program.mailbox:mark() end
+  self.watches = false
+  if self.news then self.news:off() end
+  self.waiting:off()
+  self.talk:off()
+  if self.prompt then self.prompt:close() end
+  self.program:gone(self)
+  return true
 end
 
---- Says goodbye, waits a little for what is being written, tells what was not delivered, and ends the program.
---- Call it in a task.
----@param status? integer  the exit status; by default whether a line failed
+--- The front is gone.
+function shell:abandon()
+  local current = self.current
+  if self:clear() and current then current:cancel() end
+  if not self.is_remote then self.program:stop(0) end
+end
+
+--- The session ends; its front is told so.
+---@param status? integer  by default whether a line failed
+function shell:over(status)
+  if self:clear() then self.front.finish(status or (self.failed and 1 or 0)) end
+end
+
+--- The node ends before the one command is done.
+function shell:overtake()
+  if not self.is_over then fail(self, "the node ends before this is done", "shutdown") end
+  self:over(1)
+end
+
+--- Whoever sits here goes: the node ends with a shell of its own.
+---@param status? integer
 function shell:leave(status)
-  if self.leaving then return end
-  self.leaving = true
-  self.hold(true)
-  local ok, traceback = xpcall(function()
-    if self.hub:stop() then task.turn() end
-    self.node:leave()
-    task.wait(function() return self.node:is_quiet() end, LEAVE_SECONDS)
-    self:tell_what_stays()
-  end, core.traceback)
-  if not ok then core.log("error", traceback) end
-  self.node:quit(status or (self.failed and 1 or 0))
+  status = status or (self.failed and not self.is_terminal and 1 or 0)
+  if self.is_remote then return self:over(status) end
+  self.program:stop(status)
 end
 
 return shell

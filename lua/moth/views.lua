@@ -1,9 +1,16 @@
---- What the node knows, as text: pure functions from a node's answers to what the commands print.
+--- What the node knows, as text: pure functions from a node's answers to what the commands print, in as many columns
+-- as there are.
 
 local format = require "moth.format"
+local grid = require "moth.grid"
+local suggest = require "moth.suggest"
 
-local NAME_WIDTH = 14  -- in the tables that have six columns
-local QUEUE_ROWS = 100 -- more are only counted
+local NAME_LEAST = 14     -- columns that names keep in a table of many columns,
+local NAME_NARROW = 6     -- and on a narrow terminal
+local NOTE_LEAST = 8      -- "blocked,", "no route"
+local ADDRESS_LEAST = 21  -- HOST:PORT of four numbers
+local QUEUE_ROWS = 100    -- more are only counted
+local NARROW = 60         -- columns where the days of a history have lines of their own
 
 local views = {}
 
@@ -25,6 +32,28 @@ function views.name_and_id(node, id)
   return name_and_id { name = views.name(node, id), id = id }
 end
 
+--- The id of who is meant; or nil, a sentence that helps, and a word.
+---@param node table
+---@param peer string
+---@return string?, string?, string?
+function views.resolve(node, peer)
+  local id, why, code = node:resolve(peer)
+  if id then return id end
+  return nil, code == "unknown_peer" and views.unknown_peer(node, peer) or why, code
+end
+
+--- Nobody is called so; somebody else may have been meant.
+---@param node table
+---@param peer string
+---@return string
+function views.unknown_peer(node, peer)
+  local names = {}
+  for i, entry in ipairs(node:peers()) do names[i] = entry.name end
+  local nearest = suggest.nearest(peer, names)
+  local hint = nearest and ("did you mean %s?"):format(nearest) or "'list' shows who is"
+  return ("no peer \"%s\" is known; %s"):format(format.shown(peer), hint)
+end
+
 local function sorted(list, is_before)
   local copy = table.move(list, 1, #list, 1, {})
   table.sort(copy, is_before)
@@ -40,26 +69,70 @@ local function is_nearer(a, b)
   return a.id < b.id
 end
 
+--- In the order in which people look for them.
+---@param peers table[]
+---@return table[]
+function views.nearest_first(peers)
+  return sorted(peers, is_nearer)
+end
+
 local function via(node, entry)
   if not entry.up or entry.via == entry.id then return "-" end
   return views.name(node, entry.via)
 end
 
--- The address, and what else there is to say.
+local function hops(entry)
+  return entry.up and ("%d"):format(entry.hops) or "-"
+end
+
+-- What there is to say beside the figures.
+local function notes(entry)
+  local list = {}
+  if not entry.up then list[1] = "away" end
+  if entry.blocked then list[#list + 1] = "blocked" end
+  if entry.aliased then list[#list + 1] = "alias" end
+  return table.concat(list, ", ")
+end
+
+-- The same behind the address.
 local function remarks(entry)
-  local notes = {}
-  if not entry.up then notes[1] = "away" end
-  if entry.blocked then notes[#notes + 1] = "blocked" end
-  if entry.aliased then notes[#notes + 1] = "alias" end
-  local text = table.concat(notes, ", ")
+  local text = notes(entry)
   if entry.address == "" then return text == "" and "-" or text end
   return text == "" and entry.address or entry.address .. "  " .. text
 end
 
-local function list_row(node, entry)
-  local hops, address = entry.up and ("%d"):format(entry.hops) or "-", remarks(entry)
-  local name, next_hop = format.cut(entry.name, NAME_WIDTH), format.cut(via(node, entry), NAME_WIDTH)
-  return { name, format.id8(entry.id), hops, next_hop, format.rtt(entry.rtt_ms), address }
+local function name(entry)
+  return entry.name
+end
+
+local function id8(entry)
+  return format.id8(entry.id)
+end
+
+-- On a narrow terminal addresses stay out, and the id goes before the rest does.
+local function list_columns(node, unread, is_narrow)
+  local least = is_narrow and NAME_NARROW or NAME_LEAST
+  local columns = {
+    { head = "NAME", cell = name, least = least },
+    { head = "ID", cell = id8, drop = is_narrow and 1 or nil },
+    { head = "HOPS", cell = hops, right = true },
+    { head = "VIA", cell = function(entry) return via(node, entry) end, least = least, drop = is_narrow and 2 or nil },
+    { head = "RTT", cell = function(entry) return format.rtt(entry.rtt_ms) end, right = true,
+      drop = is_narrow and 3 or nil },
+  }
+  if next(unread) then
+    local function count(entry) return unread[entry.id] and format.count(unread[entry.id]) or "-" end
+    columns[#columns + 1] = { head = "UNREAD", cell = count, right = true }
+  end
+  columns[#columns + 1] = is_narrow and { head = "NOTE", cell = notes, least = NOTE_LEAST }
+    or { head = "ADDRESS", cell = remarks, least = ADDRESS_LEAST }
+  return columns
+end
+
+local function peer_table(node, peers, width, unread)
+  local wide, entries = list_columns(node, unread, false), views.nearest_first(peers)
+  if grid.has_room(wide, entries, width) then return grid.list(wide, entries, width) end
+  return grid.list(list_columns(node, unread, true), entries, width)
 end
 
 local function wanted_line(wanted)
@@ -80,56 +153,86 @@ function views.wanted(node, address)
 end
 
 --- Everybody who is known, and the addresses that are still being dialled.
+---@param node table
+---@param width? integer
+---@param unread? table<string, integer>  how many messages of whom nobody has seen
 ---@return string
-function views.list(node)
+function views.list(node, width, unread)
   local parts, peers = {}, node:peers()
-  if #peers > 0 then
-    local rows = { { "NAME", "ID", "HOPS", "VIA", "RTT", "ADDRESS" } }
-    for _, entry in ipairs(sorted(peers, is_nearer)) do rows[#rows + 1] = list_row(node, entry) end
-    parts[1] = format.table(rows, { [3] = true, [5] = true })
-  end
+  if #peers > 0 then parts[1] = peer_table(node, peers, width, unread or {}) end
   for _, wanted in ipairs(node:wanted()) do
-    if not wanted.linked then parts[#parts + 1] = wanted_line(wanted) end
+    if not wanted.linked then parts[#parts + 1] = format.wrap(wanted_line(wanted), 2, width) end
   end
   if #parts == 0 then return "nobody yet: connect HOST:PORT" end
   return table.concat(parts, "\n")
 end
 
 --- Who can be reached, and through whom.
+---@param node table
+---@param width? integer
 ---@return string
-function views.routes(node)
-  local rows = { { "PEER", "HOPS", "VIA" } }
-  for _, entry in ipairs(sorted(node:routes(), is_nearer)) do
-    rows[#rows + 1] = { entry.name, ("%d"):format(entry.hops), via(node, entry) }
-  end
-  if #rows == 1 then return "no routes: nobody can be reached" end
-  return format.table(rows, { [2] = true })
+function views.routes(node, width)
+  local routes = views.nearest_first(node:routes())
+  if #routes == 0 then return "no routes: nobody can be reached" end
+  return grid.list({
+    { head = "PEER", cell = name, least = NAME_NARROW },
+    { head = "HOPS", cell = hops, right = true },
+    { head = "VIA", cell = function(entry) return via(node, entry) end },
+  }, routes, width)
 end
 
 --- The way to a peer, a hop a line.
+---@param node table
 ---@param ids string[]  from this node to the peer
+---@param width? integer
 ---@return string
-function views.trace(node, ids)
+function views.trace(node, ids, width)
   local rows = { { "0", name_and_id(node), "this node" } }
   for hop = 2, #ids do
     local entry = node:peer(ids[hop]) or {}
     local note = entry.linked and entry.rtt_ms and format.rtt(entry.rtt_ms) or ""
     rows[hop] = { ("%d"):format(hop - 1), views.name_and_id(node, ids[hop]), note }
   end
-  return format.table(rows, { [1] = true })
+  return format.table(rows, { right = { [1] = true }, width = width })
+end
+
+--- The network as this node sees it, for graph.lua.
+---@param node table
+---@return graph.network
+function views.network(node)
+  local network = { me = node.id, names = { [node.id] = node.name }, edges = node:edges(), via = {} }
+  for _, entry in ipairs(node:peers()) do
+    network.names[entry.id], network.via[entry.id] = entry.name, entry.via
+  end
+  for _, edge in ipairs(network.edges) do
+    for _, id in pairs(edge) do network.names[id] = network.names[id] or format.id8(id) end
+  end
+  return network
+end
+
+--- Those who have an alias, by it.
+---@param node table
+---@return table[] entries
+function views.aliased(node)
+  local list = {}
+  for _, entry in ipairs(node:peers()) do
+    if entry.aliased then list[#list + 1] = entry end
+  end
+  return sorted(list, function(a, b) return a.name < b.name end)
 end
 
 --- Who has an alias, and what they call themselves.
+---@param node table
+---@param width? integer
 ---@return string
-function views.aliases(node)
-  local rows = { { "ALIAS", "ID", "CALLS ITSELF" } }
-  for _, entry in ipairs(sorted(node:peers(), function(a, b) return a.name < b.name end)) do
-    if entry.aliased then
-      rows[#rows + 1] = { entry.name, format.id8(entry.id), entry.claimed ~= "" and entry.claimed or "-" }
-    end
-  end
-  if #rows == 1 then return "no aliases; this gives one: alias PEER NAME" end
-  return format.table(rows)
+function views.aliases(node, width)
+  local entries = views.aliased(node)
+  if #entries == 0 then return "no aliases; this gives one: alias PEER NAME" end
+  return grid.list({
+    { head = "ALIAS", cell = name, least = NAME_NARROW },
+    { head = "ID", cell = id8, drop = 1 },
+    { head = "CALLS ITSELF", cell = function(entry) return entry.claimed ~= "" and entry.claimed or "-" end },
+  }, entries, width)
 end
 
 -- What a person can read of a message; further lines are indented, so that no text can pass for another message.
@@ -153,28 +256,40 @@ function views.line(time, who, msg, note)
   return ("[%s] %s%s: %s"):format(time, who, remark, content(msg))
 end
 
-local function date(seconds)
-  return os.date("%Y-%m-%d %H:%M:%S", math.floor(seconds))
-end
-
 --- States that mean that a message will never arrive.
 views.IS_BAD = { expired = true, refused = true, cancelled = true, lost = true }
 
-local function history_line(entry)
+-- Who it is from or for, and what there is to say of it.
+local function history_line(entry, time)
   local aside = entry.set_aside and "set aside" or nil
-  if not entry.ours then return views.line(date(entry.time), entry.name, entry, aside) end
+  if not entry.ours then return views.line(time, entry.name, entry, aside) end
   local why = views.IS_BAD[entry.state] and entry.reason ~= entry.state and entry.why
   local state = why and ("%s: %s"):format(entry.state, why) or entry.state
-  return views.line(date(entry.time), "to " .. entry.name, entry, state)
+  return views.line(time, "to " .. entry.name, entry, state)
+end
+
+-- Every day has a line of its own, which leaves more room beside it.
+local function history_by_days(entries)
+  local rows, day = {}, nil
+  for _, entry in ipairs(entries) do
+    local this_day, time = format.time(entry.time):match("^(%S+) (%S+)$")
+    if this_day ~= day then rows[#rows + 1] = this_day end
+    day = this_day
+    rows[#rows + 1] = history_line(entry, time)
+  end
+  return rows
 end
 
 --- Messages sent and received.
 ---@param entries table[]  the oldest first
+---@param width? integer
 ---@return string
-function views.history(entries)
-  local lines = {}
-  for i, entry in ipairs(entries) do lines[i] = history_line(entry) end
-  return #lines > 0 and table.concat(lines, "\n") or "no messages yet"
+function views.history(entries, width)
+  if #entries == 0 then return "no messages yet" end
+  if width and width < NARROW then return table.concat(history_by_days(entries), "\n") end
+  local rows = {}
+  for i, entry in ipairs(entries) do rows[i] = history_line(entry, format.time(entry.time)) end
+  return table.concat(rows, "\n")
 end
 
 --- How a message of ours stands, in words.
@@ -187,21 +302,31 @@ function views.standing(m)
   return m.why and m.reason ~= m.state and ("%s: %s"):format(m.state, m.why) or m.state
 end
 
-local function queue_row(m, now)
-  local why = m.reason == "unreachable" and "no route" or m.reason or ""
-  if m.state == "carried" then why = "by " .. format.cut(m.by_name, NAME_WIDTH) end
-  local age = format.duration(math.max(0, now - m.accepted))
-  return { format.hex(m.id), format.cut(m.name, NAME_WIDTH), m.state, why, age, ("%d"):format(m.tries) }
+local function waits_for(m)
+  if m.state == "carried" then return "by " .. m.by_name end
+  return m.reason == "unreachable" and "no route" or m.reason or ""
+end
+
+local function queue_columns(now)
+  return {
+    { head = "ID", cell = function(m) return format.hex(m.id) end },
+    { head = "TO", cell = name, least = NAME_NARROW },
+    { head = "STATE", cell = function(m) return m.state end, drop = 3 },
+    { head = "WHY", cell = waits_for, least = NOTE_LEAST },
+    { head = "AGE", cell = function(m) return format.duration(math.max(0, now - m.accepted)) end, right = true,
+      drop = 2 },
+    { head = "TRIES", cell = function(m) return ("%d"):format(m.tries) end, right = true, drop = 1 },
+  }
 end
 
 --- Messages of ours that have not ended, the oldest first.
 ---@param mail table[]
+---@param width? integer
 ---@return string
-function views.queue(mail)
+function views.queue(mail, width)
   if #mail == 0 then return "nothing waiting" end
-  local rows, now = { { "ID", "TO", "STATE", "WHY", "AGE", "TRIES" } }, os.time()
-  for i = 1, math.min(#mail, QUEUE_ROWS) do rows[i + 1] = queue_row(mail[i], now) end
-  local text = format.table(rows, { [5] = true, [6] = true })
+  local some = table.move(mail, 1, math.min(#mail, QUEUE_ROWS), 1, {})
+  local text = grid.list(queue_columns(os.time()), some, width)
   if #mail <= QUEUE_ROWS then return text end
   return ("%s\nand %s more"):format(text, format.count(#mail - QUEUE_ROWS))
 end
@@ -212,116 +337,20 @@ local function carriers(m)
 end
 
 --- All about one message of ours.
+---@param m table
+---@param width? integer
 ---@return string
-function views.message(m)
-  return format.table {
+function views.message(m, width)
+  return format.table({
     { "id", format.hex(m.id) },
     { "to", name_and_id { name = m.name, id = m.to } },
     { "state", views.standing(m) },
-    { "since", date(m.time) },
-    { "accepted", date(m.accepted) },
+    { "since", format.time(m.time) },
+    { "accepted", format.time(m.accepted) },
     { "sent", format.plural(m.tries, "time") },
     { "carriers", carriers(m) },
     { "size", format.bytes(m.bytes) },
-  }
-end
-
-local function discarded(status)
-  local rows = {}
-  for i, d in ipairs(status.discarded) do rows[i] = { "", format.count(d.count), d.code .. ": " .. d.why } end
-  return #rows > 0 and "discarded\n" .. format.table(rows, { [2] = true }) or "nothing discarded"
-end
-
-local function limits(node)
-  local lines = {}
-  for _, limit in ipairs(node:limits()) do
-    local line = ("limit %s: %s %s; %s"):format(limit.name, format.count(limit.value), limit.unit, limit.behaviour)
-    lines[#lines + 1] = format.wrap(line, 4)
-  end
-  return table.concat(lines, "\n")
-end
-
--- Whether what is sent now is kept.
-local function store(s)
-  local work = ("%s of %s, %s waiting"):format(format.plural(s.commits, "commit"),
-    format.plural(s.commit_operations, "operation"), format.count(s.writes_waiting))
-  if not s.store_why then return work end
-  return "nothing new is promised: " .. (s.store_reason == "store" and "it cannot be written now" or s.store_why)
-end
-
-local function inbox(s)
-  local text = ("%s not handled yet, %s"):format(format.plural(s.inbox, "message"), format.bytes(s.inbox_bytes))
-  if s.set_aside == 0 then return text end
-  return ("%s; %s set aside ('history' shows)"):format(text, format.count(s.set_aside))
-end
-
-local function figures(node, s)
-  local count, bytes = format.count, format.bytes
-  return format.table {
-    { "name", node.name },
-    { "id", node.id },
-    { "address", node.address ~= "" and node.address or "not listening" },
-    { "uptime", format.duration(s.uptime_ms / 1000) },
-    { "links", ("%s, %s in handshake"):format(count(s.links), count(s.handshaking)) },
-    { "peers", ("%s known, %s reachable"):format(count(s.peers), count(s.reachable)) },
-    { "mail waiting", ("%s, %s"):format(format.plural(s.mail, "message"), bytes(s.mail_bytes)) },
-    { "carried", ("%s for others, %s"):format(format.plural(s.carried, "message"), bytes(s.carried_bytes)) },
-    { "deposits", ("%s made, %s taken, %s handed over"):format(count(s.deposits_made), count(s.deposits_taken),
-      count(s.handed_over)) },
-    { "inbox", inbox(s) },
-    { "history", bytes(s.history_bytes) },
-    { "store", store(s) },
-    { "messages", ("%s sent, %s delivered, %s received, %s relayed"):format(count(s.messages_sent),
-      count(s.messages_delivered), count(s.messages_received), count(s.messages_relayed)) },
-    { "broadcasts", ("%s relayed"):format(count(s.broadcasts_relayed)) },
-    { "frames", ("%s in, %s out"):format(count(s.frames_in), count(s.frames_out)) },
-    { "traffic", ("%s in, %s out"):format(bytes(s.bytes_in), bytes(s.bytes_out)) },
-    { "queued", ("%s now, %s at most"):format(bytes(s.queued_bytes), bytes(s.queued_bytes_most)) },
-    { "adverts", ("%s in, %s out"):format(count(s.adverts_in), count(s.adverts_out)) },
-    { "map", format.plural(s.recomputes, "recompute") },
-    { "dials", ("%s, %s"):format(count(s.dials), format.plural(s.handshakes, "handshake")) },
-  }
-end
-
---- Who this node is, how it does, what it threw away and where its limits are.
----@return string
-function views.status(node)
-  local status = node:status()
-  return table.concat({ figures(node, status), discarded(status), limits(node) }, "\n")
-end
-
-local function dot_nodes(node, edges)
-  local nodes = { { id = node.id, name = node.name } }
-  local is_there = { [node.id] = true }
-  for _, edge in ipairs(edges) do
-    for _, id in ipairs { edge.a, edge.b } do
-      if not is_there[id] then nodes[#nodes + 1] = { id = id, name = views.name(node, id) } end
-      is_there[id] = true
-    end
-  end
-  return sorted(nodes, function(a, b)
-    if a.name ~= b.name then return a.name < b.name end
-    return a.id < b.id
-  end)
-end
-
---- The network as this node sees it, for `dot`.
----@return string
-function views.dot(node)
-  local edges, lines, links = node:edges(), { "graph moth {" }, {}
-  for _, n in ipairs(dot_nodes(node, edges)) do
-    local style = n.id == node.id and ", style=bold" or ""
-    lines[#lines + 1] = ("  %s [label=%s%s];"):format(format.dot_string(n.id), format.dot_string(n.name), style)
-  end
-  for i, edge in ipairs(edges) do
-    local a, b = edge.a, edge.b
-    if b < a then a, b = b, a end
-    links[i] = ("  %s -- %s;"):format(format.dot_string(a), format.dot_string(b))
-  end
-  table.sort(links)
-  table.move(links, 1, #links, #lines + 1, lines)
-  lines[#lines + 1] = "}"
-  return table.concat(lines, "\n")
+  }, { width = width })
 end
 
 return views

@@ -117,8 +117,8 @@ static void on_written(uv_write_t *request, int status)
 {
     struct local_peer *p = request->handle->data;
     free(request);
-    if (status < 0) close_now(p);
-    else if (p->is_closing && uv_stream_get_write_queue_size((uv_stream_t *)&p->pipe) == 0) close_now(p);
+    bool is_last = p->is_closing && uv_stream_get_write_queue_size((uv_stream_t *)&p->pipe) == 0;
+    if (status < 0 || is_last) close_now(p);
 }
 
 int local_send(struct local_peer *p, const void *data, size_t bytes)

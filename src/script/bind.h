@@ -70,4 +70,7 @@ extern const luaL_Reg bind_event_methods[];
 /* bind_data.c: begin, commit, discard; data_get, data_put, data_next; job_put, job_drop, jobs, job */
 extern const luaL_Reg bind_data_methods[];
 
+/* bind_invite.c: invite, join; not for scripts */
+extern const luaL_Reg bind_invite_methods[];
+
 #endif

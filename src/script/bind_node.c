@@ -375,6 +375,7 @@ static void make_class(lua_State *L)
     luaL_setfuncs(L, bind_message_methods, 0);
     luaL_setfuncs(L, bind_event_methods, 0);
     luaL_setfuncs(L, bind_data_methods, 0);
+    luaL_setfuncs(L, bind_invite_methods, 0);
     lua_pushcclosure(L, l_index, 1);
     lua_setfield(L, -2, "__index");
     bind_set_metamethods(L, "node", l_tostring);

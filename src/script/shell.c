@@ -1,127 +1,134 @@
-/* shell.c -- the way into lua/moth/init.lua, and out of it to the standard streams; see shell.h. */
-#include "script/shell.h"
+/* shell.c -- the ways into lua/moth/init.lua that concern the whole program, and out of it; see shell.h. Sessions are
+ * in session.c. */
+#include "script/shell_private.h"
 
 #include "base/mem.h"
+#include "script/bind.h"
 #include "script/bind_node.h"
 #include "script/bind_parts.h"
 #include "script/bind_tcp.h"
 #include "script/guard.h"
-#include "script/interrupt.h"
-#include "script/runtime.h"
 
-#include <lauxlib.h>
-
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #define MODULE "moth"
+#define LOG_BYTES_MAX 65536 /* of lines that wait for the next turn; more are left out: they are in the log elsewhere */
 
-struct shell {
-    struct shell_setup setup;
-    struct runtime *runtime; /* owned */
-    struct binding *binding; /* borrowed from Lua: the node */
-    bool is_busy;
-    int stream[STDERR_FILENO + 1];   /* by descriptor: where to write; a terminal opened anew is ours to close */
-    bool is_mute[STDERR_FILENO + 1]; /* by descriptor: what is said there is dropped */
-};
-
-/* --- what Lua calls --- */
+/* --- what Lua calls: the program --- */
 
 static struct shell *owner_of(lua_State *L)
 {
     return lua_touserdata(L, lua_upvalueindex(1));
 }
 
-/* Signals wake poll, but not a write that waits, for libuv asks for restarts. PIPE_BUF bytes go into a pipe without
- * waiting once poll says so; a terminal may wait all the same, so it is opened anew, as one that does not. */
-static int stream_open(int fd)
-{
-    const char *name = isatty(fd) ? ttyname(fd) : NULL;
-    int anew = name ? open(name, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) : -1;
-    return anew < 0 ? fd : anew;
-}
-
-/* 0 or an errno; EINTR: a person sent a signal while nobody read. The descriptor may not wait at all when it is a
- * terminal or shares a socket with standard input. */
-static int write_all(int fd, const char *text, size_t bytes)
-{
-    struct pollfd reader = {.fd = fd, .events = POLLOUT};
-    unsigned signals = interrupt_count();
-    while (bytes > 0) {
-        int ready = poll(&reader, 1, -1);
-        if (ready < 0 && errno == EINTR && signals == interrupt_count()) continue; /* the guard's timer */
-        if (ready < 0) return errno;
-        ssize_t n = write(fd, text, bytes < PIPE_BUF ? bytes : PIPE_BUF);
-        if (n < 0 && errno != EAGAIN) return errno;
-        if (n < 0) continue;
-        text += n;
-        bytes -= (size_t)n;
-    }
-    return 0;
-}
-
-static int write_to(lua_State *L, int fd)
+/* speak(text, is_complaint) */
+static int l_speak(lua_State *L)
 {
     struct shell *s = owner_of(L);
     size_t bytes;
     const char *text = luaL_checklstring(L, 1, &bytes);
-    int error = s->is_mute[fd] ? 0 : write_all(s->stream[fd], text, bytes);
-    if (error == 0) return 0;
-    s->is_mute[fd] = true;
-    if (error == EINTR || fd != STDOUT_FILENO) return 0;
-    fprintf(stderr, "moth: standard output cannot be written: %s\n", strerror(error));
-    s->setup.quit(s->setup.owner, EXIT_FAILURE);
+    s->setup.speak(s->setup.owner, lua_toboolean(L, 2) ? SHELL_COMPLAINTS : SHELL_ANSWERS, text, bytes);
     return 0;
 }
 
-/* write(text) */
-static int l_write(lua_State *L)
+/* ready() */
+static int l_ready(lua_State *L)
 {
-    return write_to(L, STDOUT_FILENO);
-}
-
-/* complain(text) */
-static int l_complain(lua_State *L)
-{
-    return write_to(L, STDERR_FILENO);
-}
-
-/* hold(on) */
-static int l_hold(lua_State *L)
-{
-    owner_of(L)->is_busy = lua_toboolean(L, 1);
+    struct shell *s = owner_of(L);
+    s->setup.ready(s->setup.owner);
     return 0;
+}
+
+static const char *const level_names[] = {"debug", "info", "warn", "error", NULL};
+
+/* hear_logs(level | nil): from now on moth.log gets lines of that level and above */
+static int l_hear_logs(lua_State *L)
+{
+    struct shell *s = owner_of(L);
+    s->hears_logs = !lua_isnoneornil(L, 1);
+    if (s->hears_logs) s->level = (enum moth_log_level)luaL_checkoption(L, 1, NULL, level_names);
+    return 0;
+}
+
+struct keeping { /* a file of the home folder, being written by a worker */
+    struct shell *shell; /* NULL: it has gone meanwhile */
+    const struct moth_host *host;
+    char *name, *text; /* owned */
+    size_t bytes;
+    int rc;
+    bool is_done;
+};
+
+static void keep_run(void *job)
+{
+    struct keeping *k = job;
+    k->rc = k->host->file_write(k->host->context, k->name, k->text, k->bytes);
+}
+
+static void keep_free(struct keeping *k)
+{
+    free(k->name);
+    free(k->text);
+    free(k);
+}
+
+static void keep_done(void *job)
+{
+    struct keeping *k = job;
+    k->is_done = true;
+    if (k->shell) runtime_wake(k->shell->runtime);
+    else keep_free(k);
+}
+
+/* keep(name, text) -> boolean: starts writing that file of the home folder, unless another one is being written */
+static int l_keep(lua_State *L)
+{
+    struct shell *s = owner_of(L);
+    const struct moth_host *host = s->setup.host;
+    size_t bytes;
+    const char *name = luaL_checkstring(L, 1), *text = luaL_checklstring(L, 2, &bytes);
+    lua_pushboolean(L, !s->keeping);
+    if (s->keeping) return 1;
+    s->keeping = mem_new(sizeof *s->keeping);
+    *s->keeping = (struct keeping){.shell = s, .host = host, .name = mem_text(name), .text = mem_copy(text, bytes),
+                                   .bytes = bytes};
+    host->work(host->context, keep_run, keep_done, s->keeping);
+    return 1;
+}
+
+/* kept() -> true | nil, why, code; nothing while it is not done */
+static int l_kept(lua_State *L)
+{
+    struct shell *s = owner_of(L);
+    if (!s->keeping || !s->keeping->is_done) return 0;
+    int rc = s->keeping->rc;
+    keep_free(s->keeping);
+    s->keeping = NULL;
+    return bind_push_result(L, rc);
+}
+
+/* read_home(name) -> text | nil, why, code */
+static int l_read_home(lua_State *L)
+{
+    const struct moth_host *host = owner_of(L)->setup.host;
+    static char text[LOG_BYTES_MAX];
+    size_t bytes = 0;
+    int rc = host->file_read(host->context, luaL_checkstring(L, 1), text, sizeof text, &bytes);
+    if (rc < 0) return bind_push_error(L, rc);
+    lua_pushlstring(L, text, bytes);
+    return 1;
 }
 
 /* --- what Lua is called for --- */
 
-/* Leaves the function `name` of the module on the stack. */
-static void push_function(lua_State *L, const char *name)
+void shell_push_function(lua_State *L, const char *name)
 {
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     lua_getfield(L, -1, MODULE);
     lua_getfield(L, -1, name);
 }
 
-static void push_options(lua_State *L, struct shell *s)
-{
-    static const luaL_Reg functions[] = {{"write", l_write}, {"complain", l_complain}, {"hold", l_hold}, {NULL, NULL}};
-    lua_createtable(L, 0, 5);
-    lua_pushlightuserdata(L, s);
-    luaL_setfuncs(L, functions, 1);
-    lua_getglobal(L, "node");
-    lua_setfield(L, -2, "node");
-    lua_pushboolean(L, s->setup.is_terminal);
-    lua_setfield(L, -2, "is_terminal");
-}
-
-static void push_list(lua_State *L, char *const *texts, size_t count)
+void shell_push_list(lua_State *L, char *const *texts, size_t count)
 {
     lua_createtable(L, (int)count, 0);
     for (size_t i = 0; i < count; i++) {
@@ -132,41 +139,58 @@ static void push_list(lua_State *L, char *const *texts, size_t count)
 
 static int call_start(lua_State *L)
 {
+    static const luaL_Reg functions[] = {{"speak", l_speak}, {"ready", l_ready}, {"hear_logs", l_hear_logs},
+                                         {"keep", l_keep}, {"kept", l_kept}, {"read_home", l_read_home},
+                                         {NULL, NULL}};
     struct shell *s = lua_touserdata(L, 1);
     lua_getglobal(L, "require");
     lua_pushliteral(L, MODULE);
     lua_call(L, 1, 0);
-    push_function(L, "start");
-    push_options(L, s);
-    push_list(L, s->setup.connect, s->setup.connects);
-    push_list(L, s->setup.load, s->setup.loads);
-    lua_call(L, 3, 0);
+    shell_push_function(L, "start");
+    lua_createtable(L, 0, 8);
+    lua_pushlightuserdata(L, s);
+    luaL_setfuncs(L, functions, 1);
+    lua_getglobal(L, "node");
+    lua_setfield(L, -2, "node");
+    bind_set_string(L, "home", s->setup.host->home);
+    if (s->setup.folder) bind_set_string(L, "folder", s->setup.folder);
+    if (s->setup.joined) bind_set_string(L, "joined", s->setup.joined);
+    bind_set_boolean(L, "is_alone", s->setup.is_alone);
+    bind_set_boolean(L, "has_joined_key", s->setup.has_joined_key);
+    shell_push_list(L, s->setup.load, s->setup.loads);
+    lua_call(L, 2, 0);
     return 0;
 }
 
-struct line {
-    const char *text; /* borrowed; NULL: the end */
-    size_t bytes;
-    int rc;
+struct ending {
+    struct shell *shell;
+    int status;
 };
 
-static int call_line(lua_State *L)
+static int call_end(lua_State *L)
 {
-    const struct line *line = lua_touserdata(L, 1);
-    push_function(L, line->text ? "line" : "finish");
-    if (line->text) lua_pushlstring(L, line->text, line->bytes);
-    else if (line->rc < 0) lua_pushstring(L, moth_error_text(line->rc));
-    else lua_pushnil(L);
+    const struct ending *e = lua_touserdata(L, 1);
+    shell_push_function(L, "stop");
+    lua_pushinteger(L, e->status);
     lua_call(L, 1, 0);
     return 0;
 }
 
-static int call_interrupt(lua_State *L)
+static int call_logs(lua_State *L)
 {
-    bool *ends = lua_touserdata(L, 1);
-    push_function(L, "interrupt");
-    lua_call(L, 0, 1);
-    *ends = lua_toboolean(L, -1);
+    struct shell *s = lua_touserdata(L, 1);
+    struct span logs = buf_span(&s->logs);
+    lua_pushlstring(L, (const char *)logs.data, logs.bytes);
+    buf_fini(&s->logs);
+    size_t bytes;
+    const char *all = lua_tolstring(L, -1, &bytes);
+    for (const char *at = all; at < all + bytes; at += strlen(at) + 1) {
+        shell_push_function(L, "log");
+        lua_pushstring(L, level_names[*at++ - '0']);
+        lua_pushstring(L, at);
+        lua_call(L, 2, 0);
+        lua_settop(L, 2);
+    }
     return 0;
 }
 
@@ -196,7 +220,6 @@ struct shell *shell_open(const struct shell_setup *setup)
 {
     struct shell *s = mem_new(sizeof *s);
     s->setup = *setup;
-    for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) s->stream[fd] = stream_open(fd);
     s->runtime = runtime_new(setup->host);
     if (s->runtime) guard_take_signals(runtime_guard(s->runtime));
     if (s->runtime && bind_all(s) && runtime_call(s->runtime, call_start, s) == 0) return s;
@@ -207,9 +230,11 @@ struct shell *shell_open(const struct shell_setup *setup)
 void shell_close(struct shell *s)
 {
     if (!s) return;
+    shell_hush(s);
     runtime_free(s->runtime);
-    for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++)
-        if (s->stream[fd] != fd) close(s->stream[fd]);
+    buf_fini(&s->logs);
+    if (s->keeping && s->keeping->is_done) keep_free(s->keeping);
+    else if (s->keeping) s->keeping->shell = NULL;
     free(s);
 }
 
@@ -218,31 +243,30 @@ void shell_event(struct shell *s, const struct moth_event *event)
     bind_node_event(s->runtime, s->binding, event);
 }
 
-/* Whatever goes wrong here would leave a process that cannot be told to end. */
-static void call_or_quit(struct shell *s, lua_CFunction function, void *argument)
+void shell_log(struct shell *s, enum moth_log_level level, const char *text)
 {
-    if (runtime_call(s->runtime, function, argument) < 0) s->setup.quit(s->setup.owner, EXIT_FAILURE);
-}
-
-void shell_line(struct shell *s, const char *line, size_t bytes, int rc)
-{
-    struct line l = {.text = line, .bytes = bytes, .rc = rc};
-    call_or_quit(s, call_line, &l);
-}
-
-bool shell_interrupt(struct shell *s)
-{
-    bool ends = true;
-    call_or_quit(s, call_interrupt, &ends);
-    return ends;
-}
-
-bool shell_is_busy(const struct shell *s)
-{
-    return s->is_busy;
+    char mark = (char)('0' + (int)level);
+    if (!s->hears_logs || level < s->level || buf_bytes(&s->logs) + strlen(text) > LOG_BYTES_MAX) return;
+    buf_add(&s->logs, &mark, 1);
+    buf_add(&s->logs, text, strlen(text) + 1);
+    runtime_wake(s->runtime);
 }
 
 uint64_t shell_tick(struct shell *s)
 {
-    return runtime_tick(s->runtime);
+    uint64_t next_us = runtime_tick(s->runtime);
+    if (buf_bytes(&s->logs) > 0) runtime_call(s->runtime, call_logs, s);
+    return next_us;
 }
+
+void shell_call_or_quit(struct shell *s, lua_CFunction function, void *argument)
+{
+    if (runtime_call(s->runtime, function, argument) < 0) s->setup.quit(s->setup.owner, EXIT_FAILURE);
+}
+
+void shell_end(struct shell *s, int status)
+{
+    struct ending ending = {.shell = s, .status = status};
+    shell_call_or_quit(s, call_end, &ending);
+}
+

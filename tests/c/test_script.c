@@ -3,7 +3,6 @@
 #include "script/bind_node.h"
 #include "script/duration.h"
 #include "script/runtime.h"
-#include "script/shell.h"
 
 #include "moth/loop.h"
 

@@ -161,9 +161,11 @@ function node:history() return self.past end
 local world = {}
 world.__index = world
 
-local function forget_modules()
+--- What is required from now on is loaded anew.
+function fake_node.forget_modules()
   for name in pairs(package.loaded) do
-    if name:find("^moth%.") and name ~= "moth.core" and name ~= "moth.json" then package.loaded[name] = nil end
+    local is_ours = name == "moth" or name:find("^moth%.")
+    if is_ours and name ~= "moth.core" and name ~= "moth.json" then package.loaded[name] = nil end
   end
 end
 
@@ -172,7 +174,7 @@ local LISTS = { "steps", "was_handled", "pauses", "discards", "hooks", "sent", "
 
 ---@return table world  with `raw`, `hub`, `printed`
 function fake_node.new()
-  forget_modules()
+  fake_node.forget_modules()
   helper.reset()
   fake_node.files, fake_node.memory_used = {}, 1 << 20
   local raw = setmetatable({ id = fake_node.ANA, name = "ana", address = "127.0.0.1:6684" }, { __index = node })

@@ -39,20 +39,6 @@ describe("format", function()
     assert.equal("123 ms", format.rtt(123.4))
   end)
 
-  it("lines columns up, numbers flush right, nothing behind the last", function()
-    local text = format.table({ { "NAME", "N" }, { "ana", "10" }, { "grüße", "" } }, { [2] = true })
-    assert.equal("NAME    N\nana    10\ngrüße", text)
-  end)
-
-  it("breaks between words at 80 columns", function()
-    local text = format.wrap(("word "):rep(40), 4)
-    for line in text:gmatch("[^\n]+") do assert.is_true(#line <= 80) end
-    assert.equal(40, select(2, text:gsub("word", "")))
-    assert.truthy(text:find("^word"))
-    assert.equal(2, select(2, text:gsub("\n    word", "")))
-    assert.equal("", format.wrap(" "))
-  end)
-
   it("cuts what somebody wrote at forty characters and makes it safe", function()
     assert.equal("grüße", format.shown("grüße"))
     assert.equal(("ü"):rep(40) .. "...", format.shown(("ü"):rep(41)))
@@ -60,38 +46,19 @@ describe("format", function()
     assert.is_true(#format.shown(("x"):rep(1000000)) < 60)
   end)
 
-  it("cuts a name that is too long for its column", function()
-    assert.equal("ana", format.cut("ana", 4))
-    assert.equal("anna", format.cut("anna", 4))
-    assert.equal("ann~", format.cut("annas", 4))
-    assert.equal("üü~", format.cut("üüüü", 3))
-    assert.equal("a\255~", format.cut("a\255bcd", 3))
-  end)
-
-  it("folds a line at 80 columns, two for wide characters", function()
-    assert.equal("", format.fold(""))
-    assert.equal(("x"):rep(80), format.fold(("x"):rep(80)))
-    assert.equal(("x"):rep(80) .. "\n  y", format.fold(("x"):rep(80) .. "y"))
-    assert.equal(("ü"):rep(80) .. "\n  " .. ("ü"):rep(78) .. "\n  ü", format.fold(("ü"):rep(159)))
-    assert.equal(("界"):rep(40) .. "\n  [00:00:00] bob: hi", format.fold(("界"):rep(40) .. "[00:00:00] bob: hi"))
-  end)
-
-  it("folds behind a blank when one is near the edge, and loses nothing", function()
-    local start = ("x"):rep(70) .. " "
-    assert.equal(start .. "\n  wonderful day", format.fold(start .. "wonderful day"))
-    assert.equal(start .. "\n  " .. ("y"):rep(78) .. "\n  y", format.fold(start .. ("y"):rep(79)))
-    assert.equal("a " .. ("x"):rep(78) .. "\n  x", format.fold("a " .. ("x"):rep(79)))
-    local mixed = ("x"):rep(41) .. " " .. ("y"):rep(99)
-    for _, text in ipairs { ("word "):rep(100), (" "):rep(300), ("a 界 "):rep(90), mixed } do
-      local folded = format.fold(text)
-      for line in folded:gmatch("[^\n]+") do assert.is_true(utf8.len(line) <= 80, line) end
-      assert.equal(text, (folded:gsub("\n  ", "")))
-    end
-  end)
-
   it("escapes quotes and backslashes in DOT", function()
     assert.equal([["bob"]], format.dot_string("bob"))
     assert.equal([["a\"b\\c"]], format.dot_string([[a"b\c]]))
     assert.equal([["a\\x0ab"]], format.dot_string("a\nb"))
+  end)
+
+  it("shows a time, its seconds whole", function()
+    assert.equal(os.date("%Y-%m-%d %H:%M:%S", 86400), format.time(86400.9))
+  end)
+
+  it("hands on what lines and tables are", function()
+    for _, name in ipairs { "WIDTH", "columns", "cut", "wrap", "fold", "table", "list" } do
+      assert.truthy(format[name], name)
+    end
   end)
 end)

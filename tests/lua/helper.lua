@@ -10,7 +10,8 @@ package.path = "lua/?.lua;lua/?/init.lua;" .. package.path
 
 local helper = { now_us = 1000000, wall = 1900000000.5, logged = {}, woken = 0 }
 
-local core = { DONE = 0, YIELD = 1, ERROR = 2 }
+local columns = require "tests.lua.columns"
+local core = { DONE = 0, YIELD = 1, ERROR = 2, columns = columns.columns, fit = columns.fit }
 
 function core.safe(text)
   return (text:gsub("[\0-\31\127]", function(c) return ("\\x%02x"):format(c:byte()) end))
@@ -114,6 +115,7 @@ function core.source(name)
 end
 
 package.loaded["moth.core"] = core
+package.preload["moth.json"] = function() return require("tests.lua.fakes").json end
 
 --- Lets time pass, then does what is due: a turn of the loop.
 ---@param ms? number
@@ -329,30 +331,9 @@ function helper.node(known)
   return node
 end
 
---- No scripts, and a prompt that says again what it is given.
+--- No scripts.
 function helper.hub()
   return { stop = function() return false end, scripts = { list = function() return {} end } }
-end
-
-function helper.prompt()
-  return { run = function(_, text) return text end, cancel = function() return false end }
-end
-
---- A shell on that node; what it says gathers in `said`, what it complains of in `complained`.
----@param node table
----@param is_terminal? boolean
-function helper.shell(node, is_terminal)
-  local out = { said = {}, complained = {}, held = false }
-  local shell = require("moth.shell").new {
-    node = node,
-    hub = helper.hub(),
-    prompt = helper.prompt(),
-    is_terminal = is_terminal or false,
-    write = function(text) out.said[#out.said + 1] = text end,
-    complain = function(text) out.complained[#out.complained + 1] = text end,
-    hold = function(on) out.held = on end,
-  }
-  return shell, out
 end
 
 return helper

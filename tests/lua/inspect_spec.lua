@@ -70,4 +70,34 @@ describe("inspect", function()
     local class = { __metatable = "kv value", __pairs = function() return next, { a = 1, 7 } end }
     assert.equal("{ 7, a = 1 }", inspect.values(setmetatable({}, class)))
   end)
+
+  it("is as wide as the terminal, keys and commas counted", function()
+    local t = { key = { 1, 2, 3 }, list = { "one", { x = 1, y = "some text" } } }
+    assert.equal('{ key = { 1, 2, 3 }, list = { "one", { x = 1, y = "some text" } } }', inspect.show(80, t))
+    assert.equal('{\n  key = { 1, 2, 3 },\n  list = { "one", { x = 1, y = "some text" } }\n}', inspect.show(50, t))
+    assert.equal('{\n  key = { 1, 2, 3 },\n  list = {\n    "one",\n    { x = 1, y = "some text" }\n  }\n}',
+      inspect.show(40, t))
+    local deep = { 1 }
+    for i = 1, 5 do deep = { [("k"):rep(i)] = deep, n = i } end
+    for width = 20, 90 do
+      for row in inspect.show(width, deep):gmatch("[^\n]+") do assert.is_true(#row <= width, row) end
+    end
+  end)
+
+  it("cuts a long text and says how long it is", function()
+    local long = ("x"):rep(12345)
+    assert.equal(("x"):rep(10000) .. "... (12,345 bytes)", inspect.values(long))
+    assert.truthy(inspect.values({ long }):find('x"... (12,345 bytes)', 1, true))
+    assert.truthy(inspect.values({ [long .. " "] = 1 }):find('x"... (12,346 bytes)] = 1', 1, true))
+    assert.is_true(#inspect.values({ [long] = 1 }) < 10100)
+    local object = setmetatable({}, { __tostring = function() return long end })
+    assert.is_true(#inspect.values(object) < 10100)
+  end)
+
+  it("cuts no character in two", function()
+    local text = inspect.values("a" .. ("ü"):rep(6000))
+    assert.truthy(utf8.len(text))
+    assert.truthy(text:find("ü... (12,001 bytes)", 1, true))
+    assert.truthy(inspect.values("\255" .. ("ü"):rep(6000)):find("... (12,001 bytes)", 1, true))
+  end)
 end)

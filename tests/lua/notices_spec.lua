@@ -2,7 +2,7 @@ local helper = require "tests.lua.helper"
 local notices = require "moth.notices"
 
 local function message(fields)
-  local msg = { name = "bob", type = "text", encoding = "text", data = "hello", broadcast = false }
+  local msg = { name = "bob", type = "text", encoding = "text", data = "hello", broadcast = false, durable = true }
   for k, v in pairs(fields or {}) do msg[k] = v end
   return msg
 end
@@ -40,20 +40,22 @@ describe("a message", function()
 end)
 
 describe("notices", function()
-  local node, said, dialling, parting, sending
+  local node, session, watching, said, styles, dialling, parting, sending, showing
 
   before_each(function()
     helper.reset()
     node = helper.node { { name = "bob", start = "bbbb2222" }, { name = "eva", start = "eeee3333" } }
-    said, dialling, parting, sending = {}, {}, {}, {}
-    local function say(text) said[#said + 1] = text end
-    notices.watch(node, {
-      say = say,
-      chat = say,
-      is_awaited = function(e) return dialling[e.address] end,
-      is_parting = function(e) return parting[e.peer] end,
-      is_sending = function(id) return sending[id] end,
-    })
+    said, styles, dialling, parting, sending, showing = {}, {}, {}, {}, {}, {}
+    session = { node = node, settings = { news = true, light = false }, program = { is_over = false } }
+    session.waiting = {
+      is_awaited = function(_, e) return dialling[e.address] end,
+      is_parting = function(_, e) return parting[e.peer] end,
+      is_sending = function(_, id) return sending[id] end,
+    }
+    session.talk = { is_showing = function(_, id) return showing[id] end }
+    function session.say(_, text, style) said[#said + 1], styles[#said + 1] = text, style end
+    function session.say_message(_, text) said[#said + 1], styles[#said + 1] = text, "message" end
+    watching = notices.watch(session)
   end)
 
   local bob, eva = helper.id("bbbb2222"), helper.id("eeee3333")
@@ -150,6 +152,53 @@ describe("notices", function()
     assert.equal("* your clock is far off", said[2])
   end)
 
+  it("leave out light messages unless somebody asked for them", function()
+    node:raise("message", message { durable = false })
+    node:raise("message", message { durable = false, broadcast = true })
+    assert.same({}, said)
+    session.settings.light = true
+    node:raise("message", message { durable = false })
+    assert.equal(1, #said)
+  end)
+
+  it("leave out how the network changes when nobody wants to know, but no message", function()
+    session.settings.news = false
+    node:raise("link:up", { peer = bob, name = "bob", address = address })
+    node:raise("peer:up", { peer = eva, name = "eva", hops = 2, via = bob })
+    link_down("closed")
+    helper.turn()
+    assert.same({}, said)
+    node:raise("message", message())
+    node:raise("note", { text = "your clock is far off" })
+    assert.equal(2, #said)
+  end)
+
+  it("leave out the links that end because this node leaves", function()
+    session.program.is_over = true
+    link_down("closed")
+    node:raise("message", message())
+    assert.equal(1, #said)
+  end)
+
+  it("show nothing any more once they are off", function()
+    watching:off()
+    node:raise("link:up", { peer = bob, name = "bob", address = address })
+    node:raise("message", message())
+    node:raise("note", { text = "your clock is far off" })
+    node:raise("state", helper.message { state = "refused" })
+    helper.turn()
+    assert.same({}, said)
+  end)
+
+  it("have styles: news faint, bad ends as errors, messages their own", function()
+    node:raise("link:up", { peer = bob, name = "bob", address = address })
+    node:raise("message", message())
+    node:raise("state", helper.message { state = "refused" })
+    node:raise("state", helper.message { state = "delivered" })
+    helper.turn()
+    assert.same({ "notice", "message", "error", "notice" }, styles)
+  end)
+
   -- The message changes, as the node tells it, and a turn goes by.
   local function change(m, state, fields)
     m.state = state
@@ -191,6 +240,24 @@ describe("notices", function()
     sending[m.id] = true
     for _, state in ipairs { "queued", "sent", "delivered", "refused" } do change(m, state) end
     assert.same({}, said)
+  end)
+
+  it("leaves a message that has a mark on the screen to the mark", function()
+    local m = helper.message()
+    showing[m.id] = true
+    for _, state in ipairs { "carried", "delivered", "refused" } do change(m, state) end
+    assert.same({}, said)
+  end)
+
+  it("goes on from what a command has told", function()
+    local m = helper.message { accepted = os.time() + 1 }
+    session.waiting.on_told(m.id, "queued")
+    change(m, "sent")
+    change(m, "delivered")
+    local other = helper.message { id = 0x18d2d, accepted = os.time() + 1 }
+    session.waiting.on_told(other.id, "delivered")
+    change(other, "delivered")
+    assert.same({ "* message 18d2c to eva was delivered" }, said)
   end)
 
   it("keeps quiet about what scripts send", function()

@@ -108,4 +108,50 @@ describe("the commands about scripts", function()
   it("show the memory alone when there is no script", function()
     assert.equal("memory of all scripts", run "top":sub(1, 21))
   end)
+
+  it("have values for JSON", function()
+    local function value(name, argument)
+      return w:run(commands[name].run, { hub = w.hub }, argument)[2]
+    end
+    file("bots/two.lua", "node:hear('', print)")
+    assert.same({ script = "two", state = "running" }, value("load", "bots/two.lua"))
+    assert.same({ script = "two", state = "running" }, value("reload", "two"))
+    assert.same({ name = "two", state = "running", handlers = 1, tasks = 0, errors = 0, path = "bots/two.lua" },
+      value "scripts"[1])
+    local top = value "top"
+    assert.same({ name = "two", cpu = 0, tasks = 0, errors = 0, kills = 0 }, top.scripts[1])
+    assert.same({ 1 << 20, 64 << 20 }, { top.memory, top.memory_most })
+    assert.same({ script = "two", state = "parked" }, value("kill", "two"))
+    assert.same({ script = "two", state = "unloaded" }, value("unload", "two"))
+  end)
+
+  it("pass on the word for why not", function()
+    assert.equal("failed", w:run(commands.load.run, { hub = w.hub }, "gone.lua")[3])
+    assert.equal("not_found", w:run(commands.kill.run, { hub = w.hub }, "gone")[3])
+  end)
+
+  it("find a file from the folder where the shell began", function()
+    file("/there/echo.lua", "")
+    file("/else/echo.lua", "")
+    local function load(cwd, path) return w:run(commands.load.run, { hub = w.hub, cwd = cwd }, path)[1] end
+    assert.is_nil(load("", "echo.lua"))
+    assert.equal("echo is running", load("/there", "echo.lua"))
+    assert.equal("/there/echo.lua", w:find("echo").path)
+    run("unload", "echo")
+    assert.equal("echo is running", load("/there", "/else/echo.lua"))
+    assert.equal("/else/echo.lua", w:find("echo").path)
+  end)
+
+  it("fit every terminal", function()
+    local path = ("/a/long/folder"):rep(8) .. "/a-script-with-a-long-name.lua"
+    file(path, "")
+    run("load", path)
+    run("kill", "a-script-with-a-long-name")
+    for width = 40, 120 do
+      for _, name in ipairs { "scripts", "top" } do
+        local text = w:run(commands[name].run, { hub = w.hub, width = width })[1]
+        for row in text:gmatch("[^\n]+") do assert.is_true(#row <= width, row) end
+      end
+    end
+  end)
 end)

@@ -60,8 +60,7 @@ describe("names of 32 bytes", function()
       { name = ("h"):rep(32), id = hub, hops = 1, via = hub, linked = true },
     }
     for line in views.list(node):gmatch("[^\n]+") do assert.is_true(#line <= 80, line) end
-    local row = ("\n%s~  eeee3333    63  %s~ "):format(("n"):rep(13), ("h"):rep(13))
-    assert.truthy(views.list(node):find(row, 1, true))
+    assert.truthy(views.list(node):find("\nn+~  eeee3333    63  h+~ "))
     for line in views.routes(node):gmatch("[^\n]+") do assert.is_true(#line <= 80, line) end
     assert.truthy(views.routes(node):find(name, 1, true))
   end)
@@ -213,75 +212,86 @@ describe("trace", function()
   end)
 end)
 
-describe("status", function()
-  it("starts with name and id, and is 80 columns wide", function()
-    local text = views.status(line())
-    assert.truthy(text:find("^name +ana\nid +aaaa1111" .. ("0"):rep(24) .. "\naddress +127.0.0.1:6684\n"))
-    for l in text:gmatch("[^\n]+") do assert.is_true(#l <= 80, l) end
-    assert.truthy(text:find("\nnothing discarded\n", 1, true))
-    assert.truthy(text:find("\nlimit links: 512 links; further connections are closed, reason full", 1, true))
+describe("any view", function()
+  local function name_of(n) return (("name-%d-"):format(n) .. ("x"):rep(32)):sub(1, 8 + n % 25) end
+
+  local function crowd()
+    local known, mail = {}, {}
+    for n = 1, 30 do
+      local up = n % 4 ~= 0
+      known[n] = { name = name_of(n), start = ("%08x"):format(n * 99991), up = up, hops = up and n % 63 + 1 or 0,
+        linked = n % 7 == 0, rtt_ms = n % 3 == 0 and n * 41.5 or nil, aliased = n % 5 == 0, blocked = n % 6 == 0,
+        via = up and helper.id(("%08x"):format(99991 * 7)) or nil,
+        address = ({ "", "127.0.0.1:7001", "203.0.113.254:65535", "[2001:db8:1234:5678:9abc:def0:1234:5678]:65535" })
+          [n % 4 + 1] }
+      mail[n] = helper.message { id = 0x18d2c4f0a1b00000 + n, name = name_of(n), by_name = name_of(n + 1),
+        carriers = n, state = n % 2 == 0 and "carried" or "queued", reason = n % 3 == 0 and "unreachable" or "slow" }
+    end
+    local node = helper.node(known)
+    node.addresses = { { address = "[2001:db8:1234:5678::1]:65535", linked = false, retry_in_ms = 90000,
+      why = "the other end has another network key" } }
+    return node, mail
+  end
+
+  it("fits every terminal from 40 columns on, and nothing is cut where there is room", function()
+    local node, mail = crowd()
+    local path, unread = { node.id, node.known[1].id, node.known[2].id }, { [node.known[3].id] = 1234 }
+    for width = 40, 240 do
+      local shown = { views.list(node, width), views.list(node, width, unread), views.routes(node, width),
+        views.aliases(node, width), views.trace(node, path, width), views.queue(mail, width) }
+      for _, m in ipairs(mail) do shown[#shown + 1] = views.message(m, width) end
+      for _, text in ipairs(shown) do
+        for row in text:gmatch("[^\n]+") do assert.is_true(#row <= width, ("%d: %s"):format(width, row)) end
+        if width == 240 then assert.is_nil(text:find("~", 1, true)) end
+      end
+    end
   end)
 
-  it("says what waits, what is carried and how the store does", function()
+  it("of 40 columns has who is there, how far, and what is to be known", function()
     local node = line()
-    node.figures = { carried = 2, carried_bytes = 2048, inbox = 1, inbox_bytes = 5, set_aside = 0, history_bytes = 1024,
-      commits = 12, commit_operations = 3000, writes_waiting = 7, deposits_made = 3, deposits_taken = 2,
-      handed_over = 1 }
-    local text = views.status(node)
-    assert.truthy(text:find("\ncarried       2 messages for others, 2.0 KiB\n", 1, true))
-    assert.truthy(text:find("\ndeposits      3 made, 2 taken, 1 handed over\n", 1, true))
-    assert.truthy(text:find("\ninbox         1 message not handled yet, 5 bytes\n", 1, true))
-    assert.truthy(text:find("\nhistory       1.0 KiB\n", 1, true))
-    assert.truthy(text:find("\nstore         12 commits of 3,000 operations, 7 waiting\n", 1, true))
-  end)
-
-  it("says what was set aside, and why nothing is promised", function()
-    local node = line()
-    node.figures = { set_aside = 2, store_reason = "no_space", store_why = "the disk is full" }
-    local text = views.status(node)
-    assert.truthy(text:find("0 bytes; 2 set aside ('history' shows)\n", 1, true))
-    assert.truthy(text:find("\nstore         nothing new is promised: the disk is full\n", 1, true))
-    node.figures = { store_reason = "store", store_why = "the database cannot be written now; nothing new" }
-    assert.truthy(views.status(node):find("nothing new is promised: it cannot be written now\n", 1, true))
-  end)
-
-  it("counts what was discarded by reason", function()
-    local node = line()
-    node.discarded = {
-      { code = "forged", count = 3, why = "a signature or authentication tag does not hold" },
-      { code = "stale", count = 1200, why = "older than what is known" },
-    }
-    local text = views.status(node)
-    assert.truthy(text:find([[
-discarded
-      3  forged: a signature or authentication tag does not hold
-  1,200  stale: older than what is known
-]], 1, true))
+    node.known[1].blocked = true
+    assert.equal([[
+NAME  HOPS  VIA     RTT  NOTE
+bob      1  -    0.4 ms
+eva      2  bob       -
+kim      -  -         -  away, blocked]], views.list(node, 40))
   end)
 end)
 
-describe("graph dot", function()
-  it("draws nodes by name and each link once, the same way every time", function()
-    local bob, eva, ana = helper.id("bbbb2222"), helper.id("eeee3333"), helper.id("aaaa1111")
-    assert.equal(table.concat({
-      "graph moth {",
-      ('  "%s" [label="ana", style=bold];'):format(ana),
-      ('  "%s" [label="bob"];'):format(bob),
-      ('  "%s" [label="eva"];'):format(eva),
-      ('  "%s" -- "%s";'):format(ana, bob),
-      ('  "%s" -- "%s";'):format(bob, eva),
-      "}",
-    }, "\n"), views.dot(line()))
+describe("a history on a narrow terminal", function()
+  it("has the day above what was said on it", function()
+    local entries = {}
+    for i, time in ipairs { 86400 * 3, 86400 * 3 + 1, 86400 * 5 } do
+      entries[i] = { ours = false, name = "eva", type = "text", encoding = "text", data = "hi", time = time }
+    end
+    local function at(time) return os.date("%H:%M:%S", time) end
+    assert.equal(table.concat({ os.date("%Y-%m-%d", 86400 * 3), "[" .. at(86400 * 3) .. "] eva: hi",
+      "[" .. at(86400 * 3 + 1) .. "] eva: hi", os.date("%Y-%m-%d", 86400 * 5), "[" .. at(86400 * 5) .. "] eva: hi" },
+      "\n"), views.history(entries, 40))
   end)
+end)
 
-  it("draws this node even when it is alone", function()
-    assert.equal(('graph moth {\n  "%s" [label="ana", style=bold];\n}'):format(helper.id("aaaa1111")),
-      views.dot(helper.node()))
-  end)
-
-  it("lets no name break out of its quotes", function()
+describe("the list", function()
+  it("counts what nobody has seen, only if there is some", function()
     local node = line()
-    node.known[3].name = 'b"]; x -- y; "'
-    assert.truthy(views.dot(node):find([=[[label="b\"]; x -- y; \""];]=], 1, true))
+    assert.is_nil(views.list(node, 80, {}):find("UNREAD", 1, true))
+    assert.equal([[
+NAME  ID        HOPS  VIA     RTT  UNREAD  ADDRESS
+bob   bbbb2222     1  -    0.4 ms       -  127.0.0.1:7001
+eva   eeee3333     2  bob       -   1,200  127.0.0.1:7002
+kim   cccc4444     -  -         -       -  127.0.0.1:7003  away]],
+      views.list(node, 80, { [helper.id("eeee3333")] = 1200 }))
+  end)
+end)
+
+describe("the network", function()
+  it("has names for everybody, also for who is only part of a link", function()
+    local node, lea = line(), helper.id("99990000")
+    node.links[3] = { a = helper.id("eeee3333"), b = lea }
+    local network = views.network(node)
+    assert.equal("99990000", network.names[lea])
+    assert.equal("kim", network.names[helper.id("cccc4444")])
+    assert.equal("ana", network.names[node.id])
+    assert.equal(helper.id("bbbb2222"), network.via[helper.id("eeee3333")])
   end)
 end)

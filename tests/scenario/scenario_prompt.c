@@ -40,7 +40,7 @@ static void test_an_error_names_its_line_and_makes_the_status_1(void **state)
     process_say(ana, "id");
     process_say(ana, "= error('x')");
     process_expect_error(ana, "^line 2: *x$", PROCESS_SOON_MS);
-    process_say(ana, "= 1 +");
+    process_say(ana, "= 1 + )");
     process_expect_error(ana, "^line 3: *unexpected symbol near ", PROCESS_SOON_MS);
     process_say(ana, "= nodee.id");
     process_expect_error(ana, "^line 4: *undefined global 'nodee'; did you mean node?$", PROCESS_SOON_MS);

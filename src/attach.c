@@ -37,21 +37,20 @@ struct client {
     struct pipes pipes;
     struct moth_frame_decoder *frames, *lines; /* lines: of standard input, when that is no terminal */
     int socket, signals;
-    int status; /* once it is over */
+    int status;       /* once it is over */
+    char why[256];    /* and why, "" when that is no news */
     bool is_over, is_held, input_ended, awaits_words;
 };
 
 /* --- to the node --- */
 
+/* Called from within the console, too, which is closed later. */
 static void end(struct client *c, int status, const char *why)
 {
     if (c->is_over) return;
     c->is_over = true;
     c->status = status;
-    if (!why || !*why) return;
-    console_close(c->console);
-    c->console = NULL;
-    fprintf(stderr, "moth: %s\n", why);
+    snprintf(c->why, sizeof c->why, "%s", why ? why : "");
 }
 
 static void send_all(struct client *c, const uint8_t *data, size_t bytes)
@@ -82,7 +81,9 @@ static void send_frame(struct client *c, enum attach_kind kind, struct slice hea
 
 static void send_line(struct client *c, const char *text, size_t bytes)
 {
+    static const char too_long[] = "a line is longer than 1 MiB: it was left out\n";
     if (bytes <= LINE_BYTES_MAX) send_frame(c, ATTACH_LINE, slice_of(text, bytes), slice_of(NULL, 0));
+    else if (c->console) console_print(c->console, too_long, sizeof too_long - 1, 0);
     else end(c, EXIT_FAILURE, "a line is longer than 1 MiB");
 }
 
@@ -173,7 +174,7 @@ static void read_socket(struct client *c)
     ssize_t n = recv(c->socket, chunk, sizeof chunk, 0);
     if (n < 0 && errno == EINTR) return;
     if (n <= 0) {
-        end(c, EXIT_FAILURE, "the node has ended, or closed this shell");
+        end(c, EXIT_FAILURE, "the node has ended, or closed this shell: 8 MiB waited for it, or too many are there");
         return;
     }
     moth_frame_decoder_feed(c->frames, chunk, (size_t)n);
@@ -295,7 +296,7 @@ static void turn(struct client *c)
     if (fds[0].revents && !c->is_over) read_socket(c);
     if ((fds[2].revents & ~POLLOUT) && c->console && !c->is_over) console_read(c->console);
     else if (fds[2].revents && !c->console && !c->is_over) read_input(c);
-    if (is_away && c->console) console_continue(c->console);
+    if (is_away) console_continue(c->console);
     if (c->console) console_write(c->console);
 }
 
@@ -384,6 +385,7 @@ int attach_run(const struct options *o)
     if (start(&c) < 0) end(&c, EXIT_FAILURE, NULL);
     while (!c.is_over) turn(&c);
     console_close(c.console);
+    if (*c.why) fail(0, "%s", c.why);
     pipes_close(&c.pipes);
     moth_frame_decoder_free(c.frames);
     moth_frame_decoder_free(c.lines);

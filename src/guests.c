@@ -23,7 +23,7 @@ struct guest {
     struct local_peer *peer; /* NULL once it is closing */
     struct moth_frame_decoder *frames;
     struct session *session; /* NULL: not yet, or over */
-    bool said_hello;
+    bool said_hello, has_completed; /* the latter: since bytes came last */
 };
 
 /* --- to the guest --- */
@@ -151,12 +151,15 @@ static void add_word(void *context, const char *word, size_t bytes)
     buf_add(&words->text, "\n", 1);
 }
 
+/* Whoever asks for many at once gets words for the first: a person waits for each answer. */
 static bool take_complete(struct guest *g, struct reader body)
 {
     struct words words = {{0}};
     size_t start = (size_t)read_uint(&body, 4), bytes = reader_left(&body);
+    const char *line = (const char *)body.at;
     if (body.failed || start > bytes) return false;
-    session_complete(g->session, (const char *)body.at, bytes, start, add_word, &words);
+    if (!g->has_completed) session_complete(g->session, line, bytes, start, add_word, &words);
+    g->has_completed = true;
     send_frame(g, ATTACH_WORDS, span_slice(buf_span(&words.text)), slice_of(NULL, 0));
     buf_fini(&words.text);
     return true;
@@ -202,6 +205,7 @@ static void on_bytes(void *owner, struct local_peer *p, struct slice bytes)
     struct moth_frame frame;
     int rc;
     (void)owner;
+    g->has_completed = false;
     moth_frame_decoder_feed(g->frames, bytes.data, bytes.bytes);
     while ((rc = moth_frame_decoder_next(g->frames, &frame)) > 0)
         if (g->peer && !take(g, slice_of(frame.data, frame.bytes))) show_out(g, 1, "the node did not understand this");

@@ -31,7 +31,9 @@ local function say_unseen(session, entries)
     format.count(#entries) .. " messages arrived while nobody looked:"
   session:say(what, "notice")
   local first = math.max(1, #entries - UNSEEN_MAX + 1)
-  if first > 1 then session:say(("(%s before these; 'history' shows them)"):format(format.count(first - 1)), "notice") end
+  if first > 1 then
+    session:say(("(%s before these; 'history' shows them)"):format(format.count(first - 1)), "notice")
+  end
   for i = first, #entries do
     local entry = entries[i]
     session:say_message(views.line(os.date("%Y-%m-%d %H:%M:%S", math.floor(entry.time)), entry.name, entry))

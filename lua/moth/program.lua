@@ -85,7 +85,7 @@ function program:gone(session)
   self:refresh_logs()
 end
 
---- Whether a person or a pipe reads what arrives.
+--- Whether a person sees what arrives. A pipe is shown nothing of what came before it, so it does not count.
 ---@return boolean
 function program:is_watched()
   for _, session in ipairs(self.sessions) do
@@ -149,12 +149,19 @@ local function tell(self, text)
   if not told then self.options.speak(shell.safe(text), false) end
 end
 
--- The first start leaves a file with all settings behind; one that follows an invitation has what it brought in it.
+-- The first start leaves a file with all settings behind: a home keeps the name it was made with, and what an
+-- invitation brought.
 local function keep_config(self)
   local options = self.options
   local joined = options.joined and { network = options.has_joined_key and "./network.key" or nil,
     connect = options.joined ~= "" and { options.joined } or nil }
-  if self.is_new then return self:keep(CONFIG, config.text(joined or {})) end
+  if self.is_new then
+    local values = joined or {}
+    values.name = self.node.name
+    local ok, why = self:keep(CONFIG, config.text(values))
+    if not ok then core.log("warn", ("%s/%s was not written: %s"):format(options.home, CONFIG, why)) end
+    return
+  end
   if not joined then return end
   local lines = {}
   if joined.network then lines[1] = ('network = "%s"'):format(joined.network) end

@@ -66,7 +66,8 @@ local function quietly() end
 ---@return string?, any
 function prompt:run(chunk, width)
   local t = task.new(self.script.owner)
-  if not t then return nil, ("too many tasks of the %s run; 'kill %s' ends them"):format(self.script.name, self.script.name) end
+  local name = self.script.name
+  if not t then return nil, ("too many tasks of the %s run; 'kill %s' ends them"):format(name, name) end
   t.report = quietly -- whoever typed it is told here
   self.running = t
   task.run(t, shown, chunk, self.script.env, width)

@@ -230,9 +230,10 @@ end
 --- Whoever typed it has gone: it ends with all that it made.
 ---@param s script
 function scripts:close_session(s)
-  local _, place = self:find(s.name)
-  if self.order[place] ~= s then return end
-  table.remove(self.order, place)
+  if s.state == "gone" then return end
+  for place, one in ipairs(self.order) do -- a file may have its name
+    if one == s then table.remove(self.order, place) break end
+  end
   s.state = "gone"
   changed(self)
   clear(self, s)

@@ -12,6 +12,7 @@ local session_commands = {}
 -- --- talking ---
 
 local function start_talk(shell, peer)
+  if shell.is_single then return nil, "a talk needs a shell: moth attach; one message: moth do send PEER TEXT" end
   local id, why, code = shell.node:resolve(peer)
   if not id then return nil, code == "unknown_peer" and views.unknown_peer(shell.node, peer) or why, code end
   if id == shell.node.id then return nil, "that is this node itself", "self" end
@@ -146,7 +147,7 @@ local function save(shell)
   local program = shell.program
   local values, why, old = current(program)
   if not values then return nil, ("%s cannot be read: %s"):format(CONFIG, why) end
-  values.connect, values.load = addresses(shell.node), paths(shell)
+  values.name, values.connect, values.load = shell.node.name, addresses(shell.node), paths(shell)
   values.light, values.log = shell.settings.light, shell.settings.log
   if old then
     local ok, wrong, code = program:keep(CONFIG .. ".old", old)
@@ -164,7 +165,8 @@ end
 -- --- ending ---
 
 local function quit(shell)
-  if not shell.is_single then shell:leave() end -- one command ends by itself
+  if shell.is_single then return "the node runs on; stop ends it" end
+  shell:leave()
   return true
 end
 
@@ -179,8 +181,8 @@ session_commands.list = {
     example = "talk eva", least = 1, most = 1, run = start_talk },
   { name = "leave", usage = "leave", help = "end talking to a peer", group = "talk",
     example = "/leave", least = 0, most = 0, run = leave },
-  { name = "set", usage = "set [NAME [VALUE]]", help = "what this shell shows: light, news, color, log", group = "shell",
-    example = "set light on", least = 0, most = 2, takes_rest = true, run = set },
+  { name = "set", usage = "set [NAME [VALUE]]", help = "what this shell shows: light, news, color, log",
+    group = "shell", example = "set light on", least = 0, most = 2, takes_rest = true, run = set },
   { name = "log", usage = "log [LEVEL]", help = "show the log from debug, info, warn or error on", group = "shell",
     example = "log info", least = 0, most = 1, run = log },
   { name = "save", usage = "save", help = "keep links, scripts and settings for later starts", group = "shell",

@@ -54,7 +54,7 @@ local BYTES_END = 8 << 20 -- of them together; the memory of all scripts would p
 ---@field settings table<string, any>
 ---@field talk talk
 ---@field waiting waiting
----@field watches boolean  what arrives is shown here
+---@field watches boolean  a person sees here what arrives
 ---@field failed boolean   a line failed
 ---@field is_over boolean
 local shell = {}
@@ -312,16 +312,18 @@ end
 -- The lines of a paste run in turn; to somebody who is talked to they are one message. One command is one, whatever its
 -- words hold: they may come from anywhere.
 local function run_lines(self, text, number)
-  local rest = mend(text)
+  text = mend(text)
+  local at = 1
   repeat
-    local is_one = self.is_single or self.talk.peer and not commands.find(rest:match("^/(%l+)") or "")
-    local line, behind = rest, nil
-    if is_one then line = rest:gsub("\n+$", "") end
-    if not is_one then line, behind = rest:match("^([^\n]*)\n?(.*)$") end
-    self.was_stopped = false
+    local is_command = commands.find(text:match("^/(%l+)", at) or "") ~= nil
+    local is_one = self.is_single or self.talk.peer and not is_command
+    local stop = not is_one and text:find("\n", at, true) or #text + 1
+    local line = text:sub(at, stop - 1)
+    if is_one then line = line:gsub("\n+$", "") end
+    at, self.was_stopped = stop + 1, false
     run_and_say(self, line, number)
-    rest = behind or ""
-  until rest == "" or self.is_over or self.was_stopped
+    if at <= #text then task.turn() end -- others have their turn, too
+  until at > #text or self.is_over or self.was_stopped
 end
 
 --- What was entered.
@@ -332,7 +334,12 @@ function shell:feed(text)
   if self.bytes > BYTES_END then return self:leave(1) end
   queue(self, function()
     self.bytes = self.bytes - #text
-    run_lines(self, text, number)
+    if self.is_over then return end
+    local ok, traceback = xpcall(run_lines, core.traceback, self, text, number)
+    if not ok then
+      core.log("error", traceback)
+      fail(self, "an error inside moth, logged", "failed", number)
+    end
     if self.is_single then self:leave() end
   end)
 end
@@ -402,7 +409,7 @@ function shell:begin()
   if not self.is_single then
     greeting.say(self)
     self.news = notices.watch(self)
-    self.watches = true
+    self.watches = self.is_terminal
   end
   await_scripts(self)
   settle(self)
@@ -414,6 +421,7 @@ end
 function shell:clear()
   if self.is_over then return false end
   self.is_over, self.jobs = true, {}
+  if self.current and self.current ~= task.running() then self.current:cancel() end
   if self.watches then self.program.mailbox:mark() end
   self.watches = false
   if self.news then self.news:off() end
@@ -426,8 +434,7 @@ end
 
 --- The front is gone.
 function shell:abandon()
-  local current = self.current
-  if self:clear() and current then current:cancel() end
+  self:clear()
   if not self.is_remote then self.program:stop(0) end
 end
 

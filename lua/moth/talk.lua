@@ -81,6 +81,13 @@ local function quote_of(text)
   return cut and first:sub(1, cut - 1) .. "..." or first
 end
 
+-- Its mark is not followed any more: from now on it is a message like any other, which waits.
+local function hand_on(self, id)
+  local state = self.lines[id].mark == "carried" and "carried" or "queued"
+  self.lines[id] = nil
+  self.session.waiting.on_told(id, state)
+end
+
 -- Says one's own line; its last row has room for any mark.
 local function show(self, m, text)
   local session = self.session
@@ -94,7 +101,7 @@ local function show(self, m, text)
   if line.mark == "delivered" then return end
   self.lines[m.id] = line
   self.order[#self.order + 1] = m.id
-  if #self.order > LINES_MAX then self.lines[table.remove(self.order, 1)] = nil end
+  if #self.order > LINES_MAX then hand_on(self, table.remove(self.order, 1)) end
 end
 
 --- Sends what was typed.
@@ -111,7 +118,9 @@ function talk:say(text)
     return true
   end
   session.waiting:kept(m, false)
-  return ("to %s: %s"):format(m.name, views.standing(m))
+  local answer = ("to %s: %s"):format(m.name, views.standing(m))
+  if views.IS_BAD[m.state] then return nil, answer, m.reason or m.state end
+  return answer
 end
 
 --- What became of a message.
@@ -122,8 +131,11 @@ function talk:changed(m)
   line.mark = mark_of(m.state)
   local session, is_bad = self.session, views.IS_BAD[m.state]
   local other = session.safe(("* %s: \"%s\""):format(line.mark, line.quote))
-  session.front.amend(line.tag, with_mark(self, line), is_bad and "" or session:paint(other:sub(1, -2), "notice") .. "\n")
-  if is_bad then session:say(("* \"%s\" to %s %s: %s"):format(line.quote, m.name, m.state, m.why or m.state), "error") end
+  other = is_bad and "" or session:paint(other:sub(1, -2), "notice") .. "\n"
+  session.front.amend(line.tag, with_mark(self, line), other)
+  if is_bad then
+    session:say(("* \"%s\" to %s %s: %s"):format(line.quote, m.name, m.state, m.why or m.state), "error")
+  end
   if is_bad or m.state == "delivered" then forget(self, m.id) end
 end
 

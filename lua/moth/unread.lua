@@ -26,7 +26,8 @@ end
 ---@return unread
 function unread.new(program)
   local text = program.options.read_home(FILE)
-  local self = setmetatable({ program = program, since = text and tonumber(text) or now(), is_stale = not text }, unread)
+  local since = text and tonumber(text) or now()
+  local self = setmetatable({ program = program, since = since, is_stale = not text }, unread)
   program.node:on("message", function(msg) self.is_stale = self.is_stale or msg.durable or false end)
   task.spawn(function()
     repeat

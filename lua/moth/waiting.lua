@@ -86,7 +86,11 @@ end
 ---@param failed fun(address: string, why: string)
 function methods:links(addresses, seconds, failed)
   local at_us = core.now() + seconds * 1000000
-  for _, address in ipairs(addresses) do self.dials[address] = self.dials[address] or false end
+  local dials = self.dials
+  local _ <close> = setmetatable({}, { __close = function()
+    for _, address in ipairs(addresses) do dials[address] = nil end
+  end })
+  for _, address in ipairs(addresses) do dials[address] = dials[address] or false end
   for _, address in ipairs(addresses) do
     local _, why = self:link(address, math.max(0, at_us - core.now()) / 1000000)
     if why then failed(address, why) end

@@ -21,7 +21,7 @@
 
 #define KEY_MS 100           /* for the rest of a key, or of a paste */
 #define ESCAPE_MS "20"       /* for what may follow a lone Escape, where it has a meaning of its own */
-#define PREFIX_MS 1000       /* after which it is no longer the beginning of a longer key */
+#define PREFIX_MS 250        /* after which it is no longer the beginning of a longer key */
 #define LINE_BYTES_MAX (2 << 20) /* a paste of the largest size fits */
 #define TAKE_BYTES 65536     /* shown at a time: a key that is pressed meanwhile is not far behind */
 #define QUEUE_BYTES_MAX 262144 /* no more is read or shown while the terminal has so much to take */
@@ -202,12 +202,16 @@ static void say_here(struct console *c, const char *text)
     console_print(c, text, strlen(text), 0);
 }
 
-/* As it is, but that line ends are ends of lines; what a search or a half key had begun is over. */
+/* As it is, but that line ends are ends of lines, and without what a terminal could obey that the editor shows as it is
+ * (U+0080 to U+009F). What a search or a half key had begun is over. */
 static void insert_paste(struct slice paste)
 {
     char *text = mem_new(paste.bytes + 1), *to = text;
-    for (size_t i = 0; i < paste.bytes; i++)
-        if (paste.data[i] != '\0') *to++ = paste.data[i] == '\r' ? '\n' : (char)paste.data[i];
+    for (size_t i = 0; i < paste.bytes; i++) {
+        bool is_c1 = paste.data[i] == 0xc2 && i + 1 < paste.bytes && paste.data[i + 1] < 0xa0;
+        if (is_c1) i++;
+        else if (paste.data[i] != '\0') *to++ = paste.data[i] == '\r' ? '\n' : (char)paste.data[i];
+    }
     rl_callback_sigcleanup();
     rl_insert_text(text);
     rl_redisplay();

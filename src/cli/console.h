@@ -14,7 +14,7 @@
 struct console;
 
 struct console_setup {
-    int fd;              /* the terminal, open for reading and writing, not waiting (O_NONBLOCK); owned by the console */
+    int fd;              /* the terminal, open for reading and writing, O_NONBLOCK; owned by the console */
     const char *history; /* file of lines typed before, made 0600 if need be; NULL: none; borrowed during the call */
     /* A line was entered; a paste may have line ends inside of it. `text` NULL: the end (Ctrl-D on an empty line, or
      * the terminal is gone). Called from console_read only. */
@@ -31,7 +31,7 @@ int console_open(const struct console_setup *setup, struct console **out);
 void console_close(struct console *c); /* the terminal as it was found, the cursor on a line of its own; NULL is fine */
 
 int console_fd(const struct console *c);
-bool console_wants_to_read(const struct console *c);  /* watch for input; false while it is suspended or in the background */
+bool console_wants_to_read(const struct console *c);  /* watch for input; not while it is in the background */
 bool console_wants_to_write(const struct console *c); /* watch for room */
 void console_read(struct console *c);  /* there is input */
 void console_write(struct console *c); /* there is room; also call it once per turn: output is gathered until then */

@@ -1,8 +1,8 @@
-/* console_out.h -- what a console has to show: bytes on their way to the terminal, and lines that wait to be shown above
- * the one being typed.
+/* console_out.h -- what a console has to show: bytes on their way to the terminal, and lines that wait to be shown
+ * above the one being typed.
  *
- * Rows are counted: each line takes one. So a line that was shown can be found again, as long as it is on the screen and
- * nothing else has moved it. Pure but for output_write. */
+ * Rows are counted: each line takes one. So a line that was shown can be found again, as long as it is on the screen
+ * and nothing else has moved it. Pure but for output_write. */
 #ifndef CLI_CONSOLE_OUT_H
 #define CLI_CONSOLE_OUT_H
 

@@ -21,8 +21,8 @@ void typed_fini(struct typed *t);
 
 void typed_fill(struct typed *t, int fd); /* reads what is there, as much as is good at a time */
 
-/* What comes next. TYPED_BYTE: at least one, for typed_take; TYPED_PASTE: all of it in `*paste`, borrowed until the next
- * call, and taken; TYPED_LOST_PASTE: one that was too large is over. */
+/* What comes next. TYPED_BYTE: at least one, for typed_take; TYPED_PASTE: all of it in `*paste`, borrowed until the
+ * next call, and taken; TYPED_LOST_PASTE: one that was too large is over. */
 enum typed_kind typed_next(struct typed *t, struct slice *paste);
 
 int typed_take(struct typed *t); /* a byte, -1: there is none */

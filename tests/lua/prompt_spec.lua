@@ -155,7 +155,6 @@ describe("the prompt", function()
   end)
 
   it("ends also beside a script whose file has its name", function()
-    pending "script.close_session finds the other one by the name and gives up: what the session made goes on for ever"
     prompt:close()
     w:load("prompt", "")
     prompt = require("moth.prompt").new(w.hub, "prompt", function(text) printed[#printed + 1] = text end)

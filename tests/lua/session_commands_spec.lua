@@ -113,14 +113,15 @@ describe("save", function()
     begin(nil)
     w.node:connect "127.0.0.1:7001"
     for _, line in ipairs { "load echo.lua", "load /b/c.lua", "set light on", "log info" } do t:ask(line) end
-    assert.truthy(save():find("1 connection and 2 scripts are kept in /home/ana/moth/config.lua: the next start has them"
-      .. " again", 1, true))
-    assert.same({ connect = { "127.0.0.1:7001" }, load = { "/work/echo.lua", "/b/c.lua" }, light = true, log = "info" },
-      settings(w.home["config.lua"]))
+    local text = "1 connection and 2 scripts are kept in /home/ana/moth/config.lua: the next start has them again"
+    assert.truthy(save():find(text, 1, true))
+    assert.same({ name = "ana", connect = { "127.0.0.1:7001" }, load = { "/work/echo.lua", "/b/c.lua" }, light = true,
+      log = "info" }, settings(w.home["config.lua"]))
   end)
 
   it("leaves what else the file sets as it is, and keeps the file as it was", function()
-    local old = 'name = "ana" -- mine\nlimits = { links = 7 }\nconnect = { "192.0.2.1:6684" }\nopen = true\nttl = "2d"\n'
+    local old = 'name = "ana" -- mine\nlimits = { links = 7 }\nconnect = { "192.0.2.1:6684" }\nopen = true\n' ..
+      'ttl = "2d"\n'
     begin(old)
     assert.truthy(save():find("(as it was before: config.lua.old)", 1, true))
     assert.same({ name = "ana", limits = { links = 7 }, open = true, ttl = "2d", connect = {}, load = {}, light = false,
@@ -143,7 +144,7 @@ describe("save", function()
     w.home["config.lua"] = nil
     assert.is_nil(save():find "as it was before")
     assert.is_nil(w.home["config.lua.old"])
-    assert.same({ connect = {}, load = {}, light = false, log = "warn" }, settings(w.home["config.lua"]))
+    assert.same({ name = "ana", connect = {}, load = {}, light = false, log = "warn" }, settings(w.home["config.lua"]))
   end)
 
   it("keeps no script that is parked, and not what was typed", function()

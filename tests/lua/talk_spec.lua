@@ -170,7 +170,6 @@ describe("talking", function()
   end)
 
   it("tells, as of any other message, what became of one whose mark is not followed any more", function()
-    pending "notices.watch_mail skips what has a mark, so nobody is told of the bad end of one older than 100 lines"
     t:feed "talk eva"
     for i = 1, 101 do
       node.next_message = { id = i }
@@ -240,7 +239,6 @@ describe("talking over a pipe", function()
   end)
 
   it("fails, as send does, with what was lost at once", function()
-    pending "talk.say answers well where `send` fails: a line that is lost or refused at once leaves status 0"
     local w = fake_program.started()
     local pipe = w:enter()
     pipe:feed "talk eva"

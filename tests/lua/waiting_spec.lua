@@ -120,7 +120,9 @@ describe("waiting for", function()
     end)
 
     local function start_links()
-      return start("links", { ADDRESS, OTHER }, 3, function(address, why) failed[#failed + 1] = address .. " " .. why end)
+      return start("links", { ADDRESS, OTHER }, 3, function(address, why)
+        failed[#failed + 1] = address .. " " .. why
+      end)
     end
 
     it("tells only of those that are not up", function()

@@ -190,11 +190,11 @@ static void test_repeated_offenders_are_parked(void **state)
         {"always_loops", "function attack() while true do end end",
          "^always_loops is parked: its code ran for too long too often", 5},
         {"always_busy", "function attack()\n  local stop = os.clock() + 0.3\n  while os.clock() < stop do end\n"
-         "  error 'busy'\nend", "^always_busy running 1 0 4 ", 4},
+         "  error 'busy'\nend", "^always_busy running 1 0 4", 4},
         {"always_fails", "function attack() error 'always' end", "^always_fails is parked: too many errors in a minute",
          120},
         {"two_handlers", "function attack() while true do end end\nnode:on('message:attack', attack)",
-         "^two_handlers running 2 0 2 ", 1},
+         "^two_handlers running 2 0 2", 1},
         {"slow_hook", "function attack() node:hook('forward', function() while true do end end) end",
          "^slow_hook is parked: its hooks ran for too long", 1},
     };

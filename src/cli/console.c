@@ -103,7 +103,7 @@ static void take_waiting(struct console *c)
         rl_clear_visible_line();
         fflush(c->out);
     }
-    output_take(&c->output, TAKE_BYTES, console_width(c), is_editing(c) ? reach(c) : 0);
+    output_take(&c->output, TAKE_BYTES, console_width(c), is_editing(c) && is_known_terminal() ? reach(c) : 0);
     if (is_editing(c)) {
         rl_on_new_line();
         rl_redisplay();
@@ -237,7 +237,7 @@ static bool take_key(struct console *c)
         return false;
     case TYPED_BYTE: rl_callback_read_char(); break;
     case TYPED_PASTE: insert_paste(paste); break;
-    case TYPED_LOST_PASTE: say_here(c, "(a paste of more than 1 MiB was left out)\n"); break;
+    case TYPED_LOST_PASTE: say_here(c, "(a paste was left out: it was interrupted, or is larger than 1 MiB)\n"); break;
     }
     if (rl_end > LINE_BYTES_MAX) drop_line(c);
     return true;
@@ -268,8 +268,8 @@ void console_prompt(struct console *c, const char *prompt)
         c->has_handler = true;
         if (!c->is_away) rl_callback_handler_install(prompt, on_entered);
         else rl_set_prompt(prompt);
-    } else if (RL_ISSTATE(RL_STATE_DONE) || c->is_away) { /* on_entered runs: the new line comes by itself */
-        rl_set_prompt(prompt);
+    } else if (RL_ISSTATE(RL_STATE_DONE | RL_STATE_ISEARCH | RL_STATE_NSEARCH) || c->is_away) {
+        rl_set_prompt(prompt); /* the new line comes by itself: on_entered runs, or something is being searched */
     } else {
         rl_clear_visible_line();
         rl_set_prompt(prompt);
@@ -287,7 +287,7 @@ void console_erase_entered(struct console *c, bool on)
 bool console_interrupt(struct console *c)
 {
     if (!is_editing(c)) return false;
-    bool had_text = rl_end > 0 || RL_ISSTATE(RL_STATE_ISEARCH | RL_STATE_NSEARCH);
+    bool had_text = typed_drop(&c->typed) || rl_end > 0 || RL_ISSTATE(RL_STATE_ISEARCH | RL_STATE_NSEARCH);
     rl_callback_sigcleanup();
     rl_point = rl_end;
     rl_redisplay();

@@ -28,7 +28,9 @@ struct console_setup {
 /* Prepares the terminal and shows nothing before the first console_prompt. MOTH_EIO: it is no terminal. One console a
  * process, for the editor is one. */
 int console_open(const struct console_setup *setup, struct console **out);
-void console_close(struct console *c); /* the terminal as it was found, the cursor on a line of its own; NULL is fine */
+/* The terminal as it was found, the cursor on a line of its own. Not from within on_line and on_complete. NULL is
+ * fine. */
+void console_close(struct console *c);
 
 int console_fd(const struct console *c);
 bool console_wants_to_read(const struct console *c);  /* watch for input; not while it is in the background */

@@ -74,3 +74,10 @@ int typed_take(struct typed *t)
     buf_consume(&t->input, 1);
     return byte;
 }
+
+bool typed_drop(struct typed *t)
+{
+    if (!t->is_in_paste) return false;
+    t->is_dropping = true;
+    return true;
+}

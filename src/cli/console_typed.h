@@ -27,4 +27,6 @@ enum typed_kind typed_next(struct typed *t, struct slice *paste);
 
 int typed_take(struct typed *t); /* a byte, -1: there is none */
 
+bool typed_drop(struct typed *t); /* what has come of a paste, and its rest when it comes. False: there is none */
+
 #endif

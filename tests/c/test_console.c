@@ -288,6 +288,19 @@ static void test_a_paste_that_is_too_large_is_lost_as_a_whole(void **state)
     expect_keys("y");
 }
 
+static void test_a_paste_may_be_dropped_before_its_end_has_come(void **state)
+{
+    (void)state;
+    struct slice paste;
+    assert_false(typed_drop(&typed));
+    type("\033[200~sto");
+    assert_int_equal(typed_next(&typed, &paste), TYPED_NONE);
+    assert_true(typed_drop(&typed));
+    type("p\r\033[201~x");
+    assert_int_equal(typed_next(&typed, &paste), TYPED_LOST_PASTE);
+    expect_keys("x");
+}
+
 static void test_the_end_is_noticed(void **state)
 {
     (void)state;
@@ -445,6 +458,7 @@ int main(void)
         TYPED(test_a_paste_is_one_piece_however_it_arrives),
         TYPED(test_keys_before_and_behind_a_paste_stay_keys),
         TYPED(test_a_paste_that_is_too_large_is_lost_as_a_whole),
+        TYPED(test_a_paste_may_be_dropped_before_its_end_has_come),
         TYPED(test_the_end_is_noticed),
         KEPT(test_what_was_entered_is_there_again),
         KEPT(test_the_history_is_its_owners_alone),

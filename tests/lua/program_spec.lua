@@ -353,7 +353,8 @@ describe("the first start", function()
 
   it("keeps what an invitation brought", function()
     local w = fake_program.started { home = {}, options = { joined = "192.0.2.1:6684", has_joined_key = true } }
-    assert.same({ name = "ana", network = "./network.key", connect = { "192.0.2.1:6684" } }, settings(w.home["config.lua"]))
+    assert.same({ name = "ana", network = "./network.key", connect = { "192.0.2.1:6684" } },
+      settings(w.home["config.lua"]))
     w = fake_program.started { home = {}, options = { joined = "", has_joined_key = true } }
     assert.same({ name = "ana", network = "./network.key" }, settings(w.home["config.lua"]))
     w = fake_program.started { home = {}, options = { joined = "192.0.2.1:6684" } }

@@ -42,8 +42,10 @@ local function id(shell)
   return status_view.identity(shell.node, shell.width), json_views.identity(shell.node)
 end
 
-local function status(shell)
-  return status_view.status(shell.node, shell.width), json_views.status(shell.node)
+local function status(shell, what)
+  if what and what ~= "limits" then return nil, "usage: status [limits]", "usage" end
+  local view = what and status_view.limits or status_view.status
+  return view(shell.node, shell.width), json_views.status(shell.node)
 end
 
 -- --- help ---
@@ -106,8 +108,8 @@ end
 
 ---@type shell.command[]
 local own = {
-  { name = "status", usage = "status", help = "figures, what was discarded and why, limits", group = "node",
-    example = "status", least = 0, most = 0, run = status },
+  { name = "status", usage = "status [limits]", help = "figures, what was discarded and why; limits", group = "node",
+    example = "status limits", least = 0, most = 1, run = status },
   { name = "id", usage = "id", help = "the name, full id and address of this node", group = "node",
     example = "id", least = 0, most = 0, run = id },
   { name = "help", usage = "help [COMMAND|NAME]", help = "this list, one command, or a name of Lua", group = "shell",

@@ -13,6 +13,9 @@ local notices = {}
 -- More than this many of a kind that come together are only counted.
 local BURST = 5
 
+-- So many of those who are gone are remembered.
+local GONE_MAX = 4096
+
 -- What becomes of many messages is told this often.
 local MAIL_SECONDS = 1
 
@@ -60,9 +63,17 @@ end
 
 local function watch_links(self)
   local node, say, waiting = self.node, self.tell, self.session.waiting
-  local is_gone, last_reason = {}, {}
+  local is_gone, gone, last_reason = {}, 0, {}
   local say_up = gatherer(say, "* %s peers can be reached ('list' shows them)", 0)
   local say_down = gatherer(say, "* %s peers cannot be reached any more", 0)
+
+  -- What is said when somebody comes back depends on it. Strangers can make new ids, so there is a bound; behind it a
+  -- line too many may be said.
+  local function note_gone(peer)
+    gone = gone + 1
+    if gone > GONE_MAX then is_gone, gone = {}, 1 end
+    is_gone[peer] = true
+  end
 
   self:on("link:up", function(e)
     is_gone[e.peer] = nil
@@ -70,7 +81,7 @@ local function watch_links(self)
     if not waiting:is_awaited(e) then say(("* %s is linked (%s)"):format(e.name, e.address)) end
   end)
   self:on("link:down", function(e)
-    is_gone[e.peer] = true
+    note_gone(e.peer)
     if not waiting:is_parting(e) then say(("* %s is gone: %s"):format(e.name, e.why)) end
   end)
   self:on("peer:up", function(e)

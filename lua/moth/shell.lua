@@ -212,7 +212,9 @@ end
 
 function runners.lua(self, chunk, text)
   local answer, value = self:lua():run(chunk, self.width)
-  if not answer then return nil, classifier.explain(value, self:context()) end
+  if not answer then
+    return nil, classifier.explain(value, self:context()), value == "cancelled" and "cancelled" or "failed"
+  end
   local hint = classifier.local_hint(text)
   if hint then answer = answer == "" and hint or answer .. "\n" .. hint end
   return answer == "" or answer, value

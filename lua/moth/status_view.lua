@@ -11,7 +11,11 @@ local function discarded(status, width)
   return "discarded\n" .. format.table(rows, { right = { [2] = true }, width = width })
 end
 
-local function limits(node, width)
+--- Where the limits are, and what happens at each.
+---@param node table
+---@param width? integer
+---@return string
+function status_view.limits(node, width)
   local rows = {}
   for _, limit in ipairs(node:limits()) do
     local row = ("limit %s: %s %s; %s"):format(limit.name, format.count(limit.value), limit.unit, limit.behaviour)
@@ -76,7 +80,7 @@ local function figures(s)
   }
 end
 
---- Who this node is, how it does, what it threw away and where its limits are.
+--- Who this node is, how it does, and what it threw away.
 ---@param node table
 ---@param width? integer
 ---@return string
@@ -84,7 +88,8 @@ function status_view.status(node, width)
   local status = node:status()
   local rows, known = identity(node), figures(status)
   table.move(known, 1, #known, #rows + 1, rows)
-  return table.concat({ format.table(rows, { width = width }), discarded(status, width), limits(node, width) }, "\n")
+  return table.concat({ format.table(rows, { width = width }), discarded(status, width),
+    "limits: 'status limits' shows them" }, "\n")
 end
 
 return status_view

@@ -47,7 +47,8 @@ end
 function unread:keep()
   if self.program:is_watched() then self.since = now() end
   self.is_stale = false
-  self.program:keep(FILE, ("%.3f\n"):format(self.since))
+  local ok = self.program:keep(FILE, ("%.3f\n"):format(self.since))
+  self.is_stale = self.is_stale or not ok
 end
 
 --- The new messages, the oldest first; none while somebody watches.

@@ -11,7 +11,11 @@ describe("status", function()
     assert.truthy(text:find("^name +ana\nid +aaaa1111" .. ("0"):rep(24) .. "\naddress +127.0.0.1:6684\n"))
     for l in text:gmatch("[^\n]+") do assert.is_true(#l <= 80, l) end
     assert.truthy(text:find("\nnothing discarded\n", 1, true))
-    assert.truthy(text:find("\nlimit links: 512 links; further connections are closed, reason full", 1, true))
+    assert.is_nil(text:find("\nlimit ", 1, true))
+    assert.truthy(text:find("'status limits'", 1, true))
+    local limits = status_view.limits(line())
+    assert.truthy(limits:find("limit links: 512 links; further connections are closed, reason full", 1, true))
+    for l in limits:gmatch("[^\n]+") do assert.is_true(#l <= 80, l) end
   end)
 
   it("says what waits, what is carried and how the store does", function()

@@ -70,6 +70,13 @@ static struct tmux *add_terminal(const char *label)
     return t;
 }
 
+/* When a program ends, tmux may drop what it said last: it looks whether there is something left to read only where a
+ * pane is piped somewhere. */
+static void keep_last_words(const struct tmux *t)
+{
+    TMUX_COMMAND("pipe-pane", "-t", t->pane, "cat >/dev/null");
+}
+
 struct tmux *tmux_start(const char *label, int columns, int rows, const char *const argv[])
 {
     char width[16], height[16];
@@ -86,6 +93,7 @@ struct tmux *tmux_start(const char *label, int columns, int rows, const char *co
     if (status != 0 || sscanf(answer, "%15s %d", t->pane, &pid) != 2) fail_msg("%s: tmux gives no terminal", label);
     t->pid = pid;
     free(answer);
+    keep_last_words(t);
     return t;
 }
 

@@ -345,6 +345,7 @@ end
 ---@param script script
 ---@return table
 function api.build(hub, script)
+  script.hub = hub
   script.exports = { name = script.name }
   return {
     node = build_node(hub, script),
@@ -364,29 +365,24 @@ local function reply_target(m)
   return t.owner.script, { re = m.id, auto = t.from == m.from }
 end
 
---- Makes `msg:reply` and `msg:ask`.
----@param hub hub
-function api.add_message_methods(hub)
-  bot.message.to = hub.raw.id
+function bot.message.reply(m, data)
+  local script, options = reply_target(m)
+  if data == nil then error("there is nothing to send: data is nil", 2) end
+  return script.hub.raw:send(m.from, data, options)
+end
 
-  function bot.message.reply(m, data)
-    local _, options = reply_target(m)
-    if data == nil then error("there is nothing to send: data is nil", 2) end
-    return hub.raw:send(m.from, data, options)
+function bot.message.ask(m, text, options)
+  check(text, "string", 1, "ask")
+  local at_us = task.deadline(options and options.timeout or ASK_SECONDS)
+  local match = options and options.match
+  if match ~= nil then
+    check(match, "string", 2, "ask")
+    check_pattern(match)
   end
-
-  function bot.message.ask(m, text, options)
-    check(text, "string", 1, "ask")
-    local at_us = task.deadline(options and options.timeout or ASK_SECONDS)
-    local match = options and options.match
-    if match ~= nil then
-      check(match, "string", 2, "ask")
-      check_pattern(match)
-    end
-    local ok, why, code = bot.message.reply(m, text)
-    if not ok then return nil, why, code end
-    return api.answer(m, hub.bot:wait_for_text(m.from, { match = match, id = ok.id }, at_us))
-  end
+  local ok, why, code = bot.message.reply(m, text)
+  if not ok then return nil, why, code end
+  local dispatcher = reply_target(m).hub.bot
+  return api.answer(m, dispatcher:wait_for_text(m.from, { match = match, id = ok.id }, at_us))
 end
 
 -- The text and the captures of what came, or why nothing did.

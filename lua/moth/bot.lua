@@ -44,7 +44,7 @@ end
 ---@param park fun(script: script, why: string)
 ---@return bot
 function bot.new(raw, show, park)
-  return setmetatable({ raw = raw, show = show, park = park, scripts = {}, asks = {} }, dispatcher)
+  return setmetatable({ raw = raw, id = raw.id, show = show, park = park, scripts = {}, asks = {} }, dispatcher)
 end
 
 --- The class of messages, and its methods, to be added to.
@@ -355,8 +355,9 @@ end
 
 local json_class = { __index = json_field, __metatable = "message", __tostring = message_class.__tostring }
 
--- Makes a message of what C gives: JSON keeps its text as `json`, text is there as `text`, too.
-local function open(msg)
+-- Makes a message of what C gives to the node of that id: JSON keeps its text as `json`, text is there as `text`, too.
+local function open(msg, to)
+  msg.to = to
   if msg.encoding == "json" then
     msg.json, msg.data = msg.data, nil
     return setmetatable(msg, json_class)
@@ -387,7 +388,7 @@ end
 
 --- A message that arrived.
 function dispatcher:take(msg)
-  open(msg)
+  open(msg, self.id)
   local receipt = receipt_of(msg)
   self.show(msg)
   for _, script in ipairs(self.scripts) do

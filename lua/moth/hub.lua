@@ -1,4 +1,5 @@
---- Where the node's events go: to the shell, to those who wait for them, to the scripts.
+--- Where a node's events go: to the shell, to those who wait for them, to the scripts. The program has one node; a lab
+-- has many, each with a hub of its own.
 --
 -- Events wait in C until the loop is at its own level; then they are taken one by one, so that no handler ever runs in
 -- the midst of something else. After a while the rest waits for the next turn, for the node has others to serve.
@@ -101,7 +102,7 @@ function hub:refresh_hooks()
     local is_wanted = false
     for _, script in ipairs(self.running) do is_wanted = is_wanted or script.hooks[kind] ~= nil end
     self.raw:set_hook(kind, is_wanted and function(e)
-      if kind == "deliver" then bot.open(e) end
+      if kind == "deliver" then bot.open(e, self.id) end
       return not is_vetoed(self, kind, e)
     end or nil)
   end
@@ -126,7 +127,7 @@ local takers = {
   reply = function(self, _, e) self.service:take_reply(e) end,
   note = function(self, name, e) self.bus:raise(name, e) end,
   state = function(self, name, e)
-    sent.changed(e)
+    sent.changed(self.id, e)
     tell(self, name, e)
   end,
   dial = tell_link,
@@ -140,17 +141,27 @@ local function take_one(self, name, e)
   if not ok then core.log("error", traceback) end
 end
 
--- True when that took so long that the rest of the turn belongs to the node.
-local function take_events(self)
-  local raw, stop_us = self.raw, core.now() + SLICE_US
-  local next_event = raw.next_event
-  tcp.turn()
+local hubs = setmetatable({}, { __mode = "k" }) -- by their nodes
+
+-- False: there was no time for all of them.
+local function take_from(raw, stop_us)
+  local self, next_event = hubs[raw], raw.next_event
   repeat
     local name, e = next_event(raw)
-    if not name then return false end
+    if not name then return true end
     take_one(self, name, e)
   until core.now() >= stop_us
-  return true
+  return false
+end
+
+-- True when that took so long that the rest of the turn belongs to the nodes.
+local function take_events()
+  local stop_us = core.now() + SLICE_US
+  tcp.turn()
+  for raw in core.waiting do
+    if not take_from(raw, stop_us) then return true end
+  end
+  return false
 end
 
 -- --- limits ---
@@ -172,11 +183,21 @@ local function script_limits()
   }
 end
 
-local function add_limits(methods, of_node)
+-- What all nodes have beside what C gives them.
+local function add_methods(raw)
+  local methods, of_node = raw:methods(), raw.limits
+  function methods.on(node, name, fn) return hubs[node].bus:on(name, fn) end
   function methods.limits(node)
     local list, own = of_node(node), script_limits()
     return table.move(own, 1, #own, #list + 1, list)
   end
+end
+
+-- What is done once, with the first node.
+local function open(raw)
+  add_methods(raw)
+  task.on_segment(raw.begin, raw.commit, raw.discard)
+  core.on_events(take_events)
 end
 
 -- --- making it ---
@@ -196,13 +217,16 @@ end
 ---@param print fun(text: string)  what scripts print
 ---@return hub
 function hub.new(raw, print)
-  local self = setmetatable({ raw = raw, bus = events.new(), links = signal.new(), running = {},
+  local self = setmetatable({ raw = raw, id = raw.id, bus = events.new(), links = signal.new(), running = {},
     hooks_us = 0, hooks_since_us = core.now() }, hub)
+  if not next(hubs) then open(raw) end
+  hubs[raw] = self
   self.service = service.new(raw)
   self.jobs = jobs.new(raw, task)
   self.bot = bot.new(raw, function(msg) self.bus:raise("message", msg) end,
     function(script, why) self.scripts:park(script, why) end)
   self.scripts = scripts.new {
+    node = raw,
     build = function(script) return api.build(self, script) end,
     print = print,
     on_task_end = function(t)
@@ -214,12 +238,6 @@ function hub.new(raw, print)
     tell = function(e) tell_scripts(self, "error", e) end,
   }
   sent.open(raw)
-  api.add_message_methods(self)
-  raw:methods().on = function(_, name, fn) return self.bus:on(name, fn) end
-  add_limits(raw:methods(), raw.limits)
-  local begin, commit, discard = raw.begin, raw.commit, raw.discard
-  task.on_segment(function() begin(raw) end, function() commit(raw) end, function() discard(raw) end)
-  core.on_events(function() return take_events(self) end)
   return self
 end
 

@@ -43,6 +43,7 @@ program.__index = program
 function program.new(options)
   local self = setmetatable({ options = options, node = options.node, sessions = {}, is_ready = false, is_over = false,
     entered = 0 }, program)
+  task.moth.node = self.node -- what is typed is one commit, too
   local _, _, code = options.read_home(CONFIG)
   self.is_new = code == "not_found"
   self.hub = hub.new(self.node, function(text) self:print(text) end)

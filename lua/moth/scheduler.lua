@@ -59,11 +59,27 @@ local serial = 0
 local is_ticking, has_run = false, false
 
 local function nothing() end
-local begin, commit, discard = nothing, nothing, nothing
+local on_begin, on_commit, on_discard = nothing, nothing, nothing
 
---- What is called around every resume: before; after one that waited or ended well; after one that failed.
-function scheduler.on_segment(on_begin, on_commit, on_discard)
-  begin, commit, discard = on_begin, on_commit, on_discard
+--- What is called around every resume, with the node of its owner where it has one: before; after one that waited or
+--- ended well; after one that failed.
+function scheduler.on_segment(begin, commit, discard)
+  on_begin, on_commit, on_discard = begin, commit, discard
+end
+
+local function begin(t)
+  local node = t.owner.node
+  if node then on_begin(node) end
+end
+
+local function commit(t)
+  local node = t.owner.node
+  if node then on_commit(node) end
+end
+
+local function discard(t)
+  local node = t.owner.node
+  if node then on_discard(node) end
 end
 
 -- Our own mistakes stop nobody.
@@ -150,17 +166,17 @@ local function end_well(t, ...)
     keep(t, ...)
     finish(t, "done")
   end
-  commit()
+  commit(t)
 end
 
 local function fail(t, traceback, word)
   t.thread = nil
-  discard()
+  discard(t)
   complain(t, traceback, word)
   if t.period and t.state == "running" then return start_again(t) end
-  begin()
+  begin(t)
   finish(t, "failed")
-  commit()
+  commit(t)
 end
 
 -- Closes the coroutine; an error in doing so is told, and undoes what it did.
@@ -172,23 +188,23 @@ local function close_thread(t)
   local ok, traceback, word = core.close(t.owner.account, thread)
   if ok then return end
   t.owner.is_spent = t.owner.is_ending and word == "cpu" -- who ends and is not brief about it is cut short
-  discard()
+  discard(t)
   complain(t, traceback, word)
-  begin()
+  begin(t)
 end
 
 local function close(t)
   due:remove(t)
   close_thread(t)
   finish(t, "cancelled")
-  commit()
+  commit(t)
 end
 
 local function close_doomed()
   local i = 1
   while doomed[i] and has_time() do -- closing one may add others
     current, has_run = doomed[i], true
-    begin()
+    begin(current)
     close(current)
     current, i = nil, i + 1
   end
@@ -212,7 +228,7 @@ local function put_aside(t, mark, at_us)
     t.state = mark == PARKED and "parked" or "napping"
     if at_us then due:add(t, at_us) end
   end
-  commit()
+  commit(t)
   ask_for_tick()
 end
 
@@ -230,7 +246,7 @@ end
 
 local function dispatch(t, ...)
   current, t.state = t, "running"
-  begin()
+  begin(t)
   settle(t, resume(t.owner.account, t.thread, ...))
   current = nil
 end

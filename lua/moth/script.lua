@@ -132,7 +132,7 @@ local function new_script(set, name, path)
   self.count_report = meter(REPORTS_A_MINUTE)
   self.lines, self.lines_us, self.unheard = LINES_BURST, core.now(), 0
   self.owner = task.owner(name, core.account(name), function(text, word, t) self:fail(text, word, t) end)
-  self.owner.script = self
+  self.owner.script, self.owner.node = self, set.node
   self.owner.on_end = function(t) set.on_task_end(t) end
   return self
 end

@@ -7,7 +7,7 @@ local task = require "moth.task"
 local sent = {}
 
 local RANK = { pending = 0, queued = 1, sent = 2, carried = 3, delivered = 4 }
-local states = signal.new() -- by the id of the message
+local states = {} -- by the id of the node; in each a signal, by the id of the message
 
 local function wait(m, state, span)
   if not RANK[state] then error("a state is pending, queued, sent, carried or delivered", 2) end
@@ -16,7 +16,7 @@ local function wait(m, state, span)
     local now = m.state
     if not RANK[now] then return nil, m.why or now, now end
     if RANK[now] >= RANK[state] then return true end
-    local _, late = states:wait(m.id, at_us)
+    local _, late = states[m.from]:wait(m.id, at_us)
     if late then return nil, ("it is still %s"):format(m.state), "timeout" end
   end
 end
@@ -25,12 +25,14 @@ end
 ---@param raw table
 function sent.open(raw)
   raw:message_methods().wait = wait
+  states[raw.id] = states[raw.id] or signal.new()
 end
 
---- A message of ours has changed its state.
-function sent.changed(m)
-  local id = m.id
-  if states:is_awaited(id) then states:raise(id) end
+--- A message of that node has changed its state.
+---@param id string
+function sent.changed(id, m)
+  local signals, message = states[id], m.id
+  if signals:is_awaited(message) then signals:raise(message) end
 end
 
 -- --- those of a main chunk ---

@@ -110,7 +110,7 @@ end
 
 --- A request that arrived.
 function service:take(request)
-  bot.open(request)
+  bot.open(request, self.raw.id)
   local script, entry = find(self, request.type)
   if not script then return self:answer(request, "no_service", ("there is no service %s"):format(request.type)) end
   local t = task.new(entry.owner, entry.site)
@@ -138,7 +138,7 @@ end
 function service:take_reply(reply)
   local key = key_of(reply.from, reply.re)
   if not self.replies:is_awaited(key) then return self.raw:count_discard("stale") end
-  self.replies:raise(key, bot.open(reply))
+  self.replies:raise(key, bot.open(reply, self.raw.id))
 end
 
 local function result(reply)

@@ -10,9 +10,25 @@ struct binding *bind_check_binding(lua_State *L)
     return luaL_checkudata(L, 1, BIND_NODE);
 }
 
+static void touch(struct binding *b)
+{
+    if (!b->touched || b->is_touched) return;
+    b->is_touched = true;
+    b->next_touched = *b->touched;
+    *b->touched = b;
+}
+
 struct moth_node *bind_check_node(lua_State *L)
 {
-    return bind_check_binding(L)->node;
+    struct binding *b = bind_check_binding(L);
+    if (!b->node) luaL_error(L, "this node does not run");
+    touch(b);
+    return b->node;
+}
+
+void bind_push_binding(lua_State *L, const struct binding *b)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, b);
 }
 
 const char *bind_check_word(lua_State *L, int index)

@@ -10,7 +10,6 @@
 #include <lauxlib.h>
 
 #define BIND_NODE "moth.node"
-#define BIND_NODE_OBJECT "moth.node object" /* where the registry keeps the node */
 
 #define PATH_BYTES 8 /* what a path keeps of each id */
 enum { BIND_QUEUE = 1, BIND_HOOKS, BIND_USERVALUES = 2 };
@@ -18,10 +17,15 @@ enum { BIND_QUEUE = 1, BIND_HOOKS, BIND_USERVALUES = 2 };
 struct runtime;
 
 struct binding { /* the userdata `node`; its uservalues are tables: events that wait, and hooks by name */
-    struct moth_node *node;           /* borrowed */
+    struct moth_node *node;           /* borrowed; NULL: it does not run, and what is called fails with an error */
     struct runtime *runtime;          /* borrowed */
     lua_Integer next_event, last_event; /* the places before the first, and of the last */
     size_t queued_bytes;                /* of messages, since the queue was last empty */
+    struct binding *next_waiting;       /* of those with events, see bind_event.c */
+    bool is_waiting;
+    struct binding **touched;           /* borrowed; NULL: nobody wants to know what Lua has called */
+    struct binding *next_touched;
+    bool is_touched;
     void (*quit)(void *owner, int status);
     void *owner;
 };
@@ -62,10 +66,14 @@ void bind_set_metamethods(lua_State *L, const char *name, lua_CFunction tostring
 /* bind_message.c: send, emit, message, cancel, queue, history; and the class of sent messages */
 extern const luaL_Reg bind_message_methods[];
 void bind_make_message_class(lua_State *L);
-int bind_push_message(lua_State *L, struct moth_node *node, const struct moth_sent *sent); /* returns 1 */
+int bind_push_message(lua_State *L, struct binding *b, const struct moth_sent *sent); /* returns 1 */
 
-/* bind_event.c: next_event, handled, pause_mail, count_discard, set_hook */
+/* Pushes the userdata `node` that it lives in. */
+void bind_push_binding(lua_State *L, const struct binding *b);
+
+/* bind_event.c: next_event, handled, pause_mail, count_discard, set_hook; and moth.core.waiting */
 extern const luaL_Reg bind_event_methods[];
+void bind_make_waiting(lua_State *L);
 
 /* bind_data.c: begin, commit, discard; data_get, data_put, data_next; job_put, job_drop, jobs, job */
 extern const luaL_Reg bind_data_methods[];

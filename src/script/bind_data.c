@@ -13,24 +13,34 @@
 
 /* --- batches --- */
 
+/* What happens around each step of a task must not fail: the node of the task may just have been killed. */
+static struct moth_node *node_if_there(lua_State *L)
+{
+    struct binding *b = bind_check_binding(L);
+    return b->node ? bind_check_node(L) : NULL;
+}
+
 /* node:begin(): data, jobs, sends and handled marks from here on come to the disk together */
 static int l_begin(lua_State *L)
 {
-    moth_begin(bind_check_node(L));
+    struct moth_node *node = node_if_there(L);
+    if (node) moth_begin(node);
     return 0;
 }
 
 /* node:commit() */
 static int l_commit(lua_State *L)
 {
-    moth_commit(bind_check_node(L));
+    struct moth_node *node = node_if_there(L);
+    if (node) moth_commit(node);
     return 0;
 }
 
 /* node:discard(): forgets data and jobs since node:begin */
 static int l_discard(lua_State *L)
 {
-    moth_discard(bind_check_node(L));
+    struct moth_node *node = node_if_there(L);
+    if (node) moth_discard(node);
     return 0;
 }
 

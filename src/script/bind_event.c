@@ -71,13 +71,13 @@ static void push_note(lua_State *L, const char *text)
     bind_set_string(L, "text", text);
 }
 
-static void push_event(lua_State *L, struct moth_node *node, const struct moth_event *e)
+static void push_event(lua_State *L, struct binding *b, const struct moth_event *e)
 {
     switch (e->kind) {
     case MOTH_EVENT_MESSAGE:
     case MOTH_EVENT_REQUEST:
     case MOTH_EVENT_REPLY: push_received(L, e->message); break;
-    case MOTH_EVENT_STATE: bind_push_message(L, node, e->sent); break;
+    case MOTH_EVENT_STATE: bind_push_message(L, b, e->sent); break;
     case MOTH_EVENT_NOTE: push_note(L, e->text); break;
     case MOTH_EVENT_LINK_UP:
     case MOTH_EVENT_LINK_DOWN:
@@ -106,19 +106,84 @@ static const char *event_name(enum moth_event_kind kind)
     return "";
 }
 
+/* --- who has events: a list in the order in which their first ones came --- */
+
+#define WAITING "moth.waiting"
+
+struct waiting {
+    struct binding *first, **end;
+};
+
+static struct waiting *waiting_of(lua_State *L)
+{
+    lua_getfield(L, LUA_REGISTRYINDEX, WAITING);
+    struct waiting *w = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    return w;
+}
+
+static void start_waiting(lua_State *L, struct binding *b)
+{
+    struct waiting *w = waiting_of(L);
+    if (b->is_waiting) return;
+    b->is_waiting = true;
+    b->next_waiting = NULL;
+    *w->end = b;
+    w->end = &b->next_waiting;
+}
+
+static void stop_waiting(lua_State *L, struct binding *b)
+{
+    struct waiting *w = waiting_of(L);
+    struct binding **at = &w->first;
+    if (!b->is_waiting) return;
+    b->is_waiting = false;
+    while (*at != b) at = &(*at)->next_waiting;
+    *at = b->next_waiting;
+    if (!*at) w->end = at;
+}
+
+/* moth.core.waiting() -> the node whose events have waited longest, nil when there are none */
+static int l_waiting(lua_State *L)
+{
+    const struct waiting *w = waiting_of(L);
+    if (!w->first) return 0;
+    bind_push_binding(L, w->first);
+    return 1;
+}
+
+void bind_make_waiting(lua_State *L)
+{
+    struct waiting *w = lua_newuserdatauv(L, sizeof *w, 0);
+    *w = (struct waiting){.end = &w->first};
+    lua_setfield(L, LUA_REGISTRYINDEX, WAITING);
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_getfield(L, -1, "moth.core");
+    lua_pushcfunction(L, l_waiting);
+    lua_setfield(L, -2, "waiting");
+    lua_pop(L, 2);
+}
+
 /* --- the queue: names and events by turns, in the first uservalue of the node --- */
+
+struct arrival {
+    struct binding *binding;
+    const struct moth_event *event;
+};
 
 static int l_add(lua_State *L)
 {
-    const struct moth_event *e = lua_touserdata(L, 1);
-    lua_getfield(L, LUA_REGISTRYINDEX, BIND_NODE_OBJECT);
-    struct binding *b = lua_touserdata(L, -1);
+    const struct arrival *arrival = lua_touserdata(L, 1);
+    const struct moth_event *e = arrival->event;
+    struct binding *b = arrival->binding;
+    bind_push_binding(L, b);
     lua_getiuservalue(L, -1, BIND_QUEUE);
     lua_pushstring(L, event_name(e->kind));
     lua_rawseti(L, -2, b->last_event + 1);
-    push_event(L, b->node, e);
+    push_event(L, b, e);
     lua_rawseti(L, -2, b->last_event + 2);
     b->last_event += 2;
+    start_waiting(L, b);
     return 0;
 }
 
@@ -135,7 +200,7 @@ void bind_node_event(struct runtime *r, struct binding *b, const struct moth_eve
     }
     if (event->message && event->message->durable) moth_hold(b->node, event->message);
     if (event->message) b->queued_bytes += event->message->bytes;
-    runtime_call(r, l_add, (void *)(uintptr_t)event);
+    runtime_call(r, l_add, &(struct arrival){b, event});
     runtime_wake(r);
 }
 
@@ -154,6 +219,7 @@ static int l_next_event(lua_State *L)
     if (b->next_event == b->last_event) {
         b->next_event = b->last_event = 0;
         b->queued_bytes = 0;
+        stop_waiting(L, b);
         return 0;
     }
     lua_getiuservalue(L, 1, BIND_QUEUE);
@@ -231,7 +297,7 @@ static void push_question(lua_State *L, const struct question *q)
 static int l_ask(lua_State *L)
 {
     struct question *q = lua_touserdata(L, 1);
-    lua_getfield(L, LUA_REGISTRYINDEX, BIND_NODE_OBJECT);
+    bind_push_binding(L, q->binding);
     lua_getiuservalue(L, -1, BIND_HOOKS);
     if (lua_getfield(L, -1, q->hook) == LUA_TNIL) return 0;
     push_question(L, q);

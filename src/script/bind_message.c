@@ -14,8 +14,9 @@
 #define HISTORY_DEFAULT 20
 #define HISTORY_MAX 10000
 
-struct message { /* the userdata of a sent message; the class has its methods as an upvalue */
-    struct moth_node *node; /* borrowed */
+struct message { /* the userdata of a sent message; its uservalue is the node, the class has its methods as an upvalue */
+    struct binding *binding;
+    struct moth_id from;
     struct moth_sent last;
 };
 
@@ -24,21 +25,25 @@ struct message { /* the userdata of a sent message; the class has its methods as
 static void refresh(struct message *m)
 {
     struct moth_sent now;
-    if (moth_message_get(m->node, m->last.id, &now) == 0) m->last = now;
+    struct moth_node *node = m->binding->node;
+    if (node && moth_message_get(node, m->last.id, &now) == 0) m->last = now;
 }
 
-int bind_push_message(lua_State *L, struct moth_node *node, const struct moth_sent *sent)
+int bind_push_message(lua_State *L, struct binding *b, const struct moth_sent *sent)
 {
-    struct message *m = lua_newuserdatauv(L, sizeof *m, 0);
-    *m = (struct message){.node = node, .last = *sent};
+    struct message *m = lua_newuserdatauv(L, sizeof *m, 1);
+    *m = (struct message){.binding = b, .from = *moth_node_id(b->node), .last = *sent};
     luaL_setmetatable(L, MESSAGE);
+    bind_push_binding(L, b);
+    lua_setiuservalue(L, -2, 1);
     return 1;
 }
 
 static void push_message_fields(lua_State *L, const struct message *m)
 {
-    lua_createtable(L, 0, 14);
+    lua_createtable(L, 0, 15);
     bind_set_integer(L, "id", m->last.id);
+    bind_set_id(L, "from", &m->from);
     bind_set_id(L, "to", &m->last.to);
     bind_set_string(L, "name", m->last.name);
     bind_set_string(L, "state", moth_state_name(m->last.state));
@@ -54,7 +59,7 @@ static void push_message_fields(lua_State *L, const struct message *m)
     bind_set_string(L, "by_name", m->last.by_name);
 }
 
-/* m.id  m.to  m.name  m.state  m.reason  m.why  m.time  m.accepted  m.tries  m.bytes  m.carriers  m.by  m.by_name
+/* m.id  m.from  m.to  m.name  m.state  m.reason  m.why  m.time  m.accepted  m.tries  m.bytes  m.carriers  m.by  m.by_name
  * m.refusal, and the methods */
 static int l_message_index(lua_State *L)
 {
@@ -72,7 +77,8 @@ static int l_message_index(lua_State *L)
 static int l_message_cancel(lua_State *L)
 {
     struct message *m = luaL_checkudata(L, 1, MESSAGE);
-    return bind_push_result(L, moth_cancel(m->node, m->last.id));
+    struct moth_node *node = m->binding->node;
+    return bind_push_result(L, node ? moth_cancel(node, m->last.id) : MOTH_ESHUTDOWN);
 }
 
 /* tostring(m) -> "18d2c4f0a1b00001 sent" */
@@ -208,7 +214,7 @@ static int l_send(lua_State *L)
     if ((rc = bind_resolve_peer(L, node, 2, &sent.to)) < 0) return bind_push_error(L, rc);
     if ((rc = moth_send(node, &sent.to, &payload, &options, &sent.id)) < 0) return bind_push_error(L, rc);
     if (moth_message_get(node, sent.id, &sent) < 0) sent.state = MOTH_PENDING;
-    return bind_push_message(L, node, &sent);
+    return bind_push_message(L, bind_check_binding(L), &sent);
 }
 
 /* node:emit(PEER | "*", type, data [, {auto=boolean}]) -> true | nil, why, code */
@@ -282,7 +288,7 @@ static int l_message(lua_State *L)
     struct moth_node *node = bind_check_node(L);
     struct moth_sent sent;
     int rc = moth_message_get(node, (uint64_t)luaL_checkinteger(L, 2), &sent);
-    return rc < 0 ? bind_push_error(L, rc) : bind_push_message(L, node, &sent);
+    return rc < 0 ? bind_push_error(L, rc) : bind_push_message(L, bind_check_binding(L), &sent);
 }
 
 /* node:cancel(id) -> true | nil, why, code */
@@ -317,7 +323,7 @@ static int l_queue(lua_State *L)
     lua_newtable(L);
     for (size_t i = 0; i < count; i++) {
         if (peer && memcmp(&mail[i].to, peer, sizeof *peer) != 0) continue;
-        bind_push_message(L, node, &mail[i]);
+        bind_push_message(L, bind_check_binding(L), &mail[i]);
         lua_rawseti(L, -2, ++n);
     }
     return 1;

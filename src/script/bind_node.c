@@ -390,8 +390,11 @@ struct making {
 static int l_make(lua_State *L)
 {
     struct making *making = lua_touserdata(L, 1);
-    bind_make_message_class(L);
-    make_class(L);
+    if (luaL_getmetatable(L, BIND_NODE) == LUA_TNIL) { /* it is the first one */
+        bind_make_message_class(L);
+        make_class(L);
+        bind_make_waiting(L);
+    }
     struct binding *b = lua_newuserdatauv(L, sizeof *b, BIND_USERVALUES);
     *b = making->binding;
     luaL_setmetatable(L, BIND_NODE);
@@ -400,7 +403,7 @@ static int l_make(lua_State *L)
         lua_setiuservalue(L, -2, i);
     }
     lua_pushvalue(L, -1);
-    lua_setfield(L, LUA_REGISTRYINDEX, BIND_NODE_OBJECT);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, b);
     lua_setglobal(L, "node");
     making->made = b;
     return 0;

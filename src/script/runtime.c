@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "script/clock.h"
 #include "script/columns.h"
 #include "script/dispatch.h"
 #include "script/duration.h"
@@ -23,10 +24,9 @@
 #define PATH_BYTES 1024
 #define GC_PAUSE 150 /* percent: a cycle begins when half as much again is in use; at 200 a link takes 1.2 KiB more */
 #define GC_STEP 200  /* percent, for each percent of new memory: Lua's own is 100 */
-#define DATE_FORMAT_BYTES_MAX 1000 /* nothing stops the C library on its way through */
 
 struct runtime {
-    const struct moth_host *host; /* borrowed */
+    const struct moth_host *host, *clock; /* borrowed */
     lua_State *L;
     struct guard *guard; /* owned */
     int tick, events; /* references to the scheduler's functions, or LUA_NOREF */
@@ -132,6 +132,21 @@ void runtime_wake(struct runtime *r)
     r->next_us = 0;
 }
 
+const struct moth_host *runtime_host(const struct runtime *r)
+{
+    return r->host;
+}
+
+void runtime_set_clock(struct runtime *r, const struct moth_host *host)
+{
+    r->clock = host ? host : r->host;
+}
+
+uint64_t runtime_wall_ms(const struct runtime *r)
+{
+    return r->clock->wall_ms(r->clock->context);
+}
+
 static void keep_function(lua_State *L, int *reference)
 {
     luaL_checktype(L, 1, LUA_TFUNCTION);
@@ -177,22 +192,6 @@ static int l_safe(lua_State *L)
     size_t bytes;
     const char *text = luaL_checklstring(L, 1, &bytes);
     push_safe(L, text, bytes);
-    return 1;
-}
-
-/* moth.now() -> microseconds */
-static int l_now(lua_State *L)
-{
-    const struct moth_host *host = runtime_of(L)->host;
-    lua_pushinteger(L, (lua_Integer)host->now_us(host->context));
-    return 1;
-}
-
-/* moth.wall() -> seconds since 1970 */
-static int l_wall(lua_State *L)
-{
-    const struct moth_host *host = runtime_of(L)->host;
-    lua_pushnumber(L, (lua_Number)host->wall_ms(host->context) / 1000);
     return 1;
 }
 
@@ -261,11 +260,11 @@ static int l_source(lua_State *L)
 static int open_core(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"safe", l_safe}, {"now", l_now}, {"log", l_log}, {"wake", l_wake}, {"on_tick", l_on_tick},
-        {"on_events", l_on_events}, {"wall", l_wall}, {"traceback", l_traceback}, {"seconds", l_seconds},
-        {"source", l_source}, {NULL, NULL},
+        {"safe", l_safe}, {"log", l_log}, {"wake", l_wake}, {"on_tick", l_on_tick}, {"on_events", l_on_events},
+        {"traceback", l_traceback}, {"seconds", l_seconds}, {"source", l_source}, {NULL, NULL},
     };
     luaL_newlib(L, functions);
+    clock_open(L);
     dispatch_open(L);
     sandbox_open(L);
     source_open(L);
@@ -342,75 +341,12 @@ static int l_load(lua_State *L)
     return lua_gettop(L);
 }
 
-/* os.time([table]): the host's clock when asked for now */
-static int l_time(lua_State *L)
-{
-    const struct moth_host *host = runtime_of(L)->host;
-    if (lua_isnoneornil(L, 1)) {
-        lua_pushinteger(L, (lua_Integer)(host->wall_ms(host->context) / 1000));
-        return 1;
-    }
-    lua_settop(L, 1);
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_insert(L, 1);
-    lua_call(L, 1, 1);
-    return 1;
-}
-
-/* os.date([format [, time]]): of the host's clock unless a time is given */
-static int l_date(lua_State *L)
-{
-    const struct moth_host *host = runtime_of(L)->host;
-    lua_settop(L, 2);
-    luaL_argcheck(L, lua_type(L, 1) != LUA_TSTRING || lua_rawlen(L, 1) <= DATE_FORMAT_BYTES_MAX, 1, "too long");
-    if (lua_isnil(L, 1)) {
-        lua_pushliteral(L, "%c");
-        lua_replace(L, 1);
-    }
-    if (lua_isnil(L, 2)) {
-        lua_pushinteger(L, (lua_Integer)(host->wall_ms(host->context) / 1000));
-        lua_replace(L, 2);
-    }
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_insert(L, 1);
-    lua_call(L, 2, 1);
-    return 1;
-}
-
-/* os.clock() -> seconds of the host's steady clock */
-static int l_clock(lua_State *L)
-{
-    const struct moth_host *host = runtime_of(L)->host;
-    lua_pushnumber(L, (lua_Number)host->now_us(host->context) / 1e6);
-    return 1;
-}
-
 /* Replaces field `name` of the table on top by `f`, which keeps the old one as its upvalue. */
 static void wrap(lua_State *L, const char *name, lua_CFunction f)
 {
     lua_getfield(L, -1, name);
     lua_pushcclosure(L, f, 1);
     lua_setfield(L, -2, name);
-}
-
-static void open_os(lua_State *L)
-{
-    static const char *const kept[] = {"time", "date", "clock", "getenv"};
-    luaL_requiref(L, LUA_OSLIBNAME, luaopen_os, 1);
-    lua_newtable(L);
-    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
-        lua_getfield(L, -2, kept[i]);
-        lua_setfield(L, -2, kept[i]);
-    }
-    wrap(L, "time", l_time);
-    wrap(L, "date", l_date);
-    wrap(L, "clock", l_clock);
-    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-    lua_pushvalue(L, -2);
-    lua_setfield(L, -2, LUA_OSLIBNAME);
-    lua_pop(L, 1);
-    lua_setglobal(L, LUA_OSLIBNAME);
-    lua_pop(L, 1);
 }
 
 static void open_base(lua_State *L)
@@ -457,7 +393,7 @@ static int set_up(lua_State *L)
     lua_gc(L, LUA_GCINC, GC_PAUSE, GC_STEP, 0);
     open_base(L);
     open_libraries(L);
-    open_os(L);
+    clock_open_os(L);
     open_require(L);
     seed_random(L);
     luaL_requiref(L, "moth.json", json_open, 0);
@@ -478,7 +414,7 @@ static int on_panic(lua_State *L)
 struct runtime *runtime_new(const struct moth_host *host)
 {
     struct runtime *r = mem_new(sizeof *r);
-    *r = (struct runtime){.host = host, .guard = guard_new(host), .tick = LUA_NOREF, .events = LUA_NOREF,
+    *r = (struct runtime){.host = host, .clock = host, .guard = guard_new(host), .tick = LUA_NOREF, .events = LUA_NOREF,
                           .next_us = UINT64_MAX};
     r->L = lua_newstate(guard_allocate, r->guard);
     if (r->L) lua_atpanic(r->L, on_panic);

@@ -46,6 +46,12 @@ uint64_t runtime_tick(struct runtime *r);
 /* The scheduler has work: it is called at the end of this turn. */
 void runtime_wake(struct runtime *r);
 
+/* From now on the clock on the wall is that of this host, borrowed; NULL: the runtime's own. */
+void runtime_set_clock(struct runtime *r, const struct moth_host *host);
+uint64_t runtime_wall_ms(const struct runtime *r);
+
+const struct moth_host *runtime_host(const struct runtime *r);
+
 /* The runtime that `L` belongs to. */
 struct runtime *runtime_of(lua_State *L);
 

@@ -65,6 +65,12 @@ end
 core.parts = { frame = { decoder = print }, router = { new = print }, store = { open = print } }
 core.tcp = { next = function() end }
 
+local the_node -- of the world that was made last
+
+function core.waiting()
+  return the_node and the_node.queue[1] and the_node
+end
+
 -- --- messages: userdata, as in C ---
 
 -- A file that is closed holds nothing, and may be given any metatable.
@@ -118,7 +124,7 @@ end
 
 function node:send(to, data, options)
   if self.refuses_send then return nil, self.refuses_send, "full" end
-  local fields = { id = 0x100 + #self.sent, to = self:resolve(to), state = "queued", data = data, options = options }
+  local fields = { id = 0x100 + #self.sent, from = self.id, to = self:resolve(to), state = "queued", data = data, options = options }
   self.sent[#self.sent + 1] = fields
   self.steps[#self.steps + 1] = "send"
   fields.m = sent_message(self, fields)
@@ -182,6 +188,7 @@ function fake_node.new()
   for _, list in ipairs(LISTS) do raw[list] = {} end
   function raw.methods_of_messages.cancel(m) return m.state == "queued" end
   local self = setmetatable({ raw = raw, printed = {}, last_id = 0 }, world)
+  the_node, require("moth.task").moth.node = raw, raw
   self.hub = require("moth.hub").new(raw, function(text) self.printed[#self.printed + 1] = text end)
   helper.settle()
   raw.steps = {}

@@ -48,6 +48,8 @@ function core.on_events(fn)
   helper.take_events = fn
 end
 
+function core.waiting() end
+
 function core.traceback(why, thread)
   if thread then return debug.traceback(thread, tostring(why)) end
   return debug.traceback(tostring(why), 2)

@@ -116,6 +116,7 @@ describe("jobs", function()
 
   it("is dropped before those who wait for its task go on, in the commit of its last writes", function()
     local steps = {}
+    owner.node = node
     task.on_segment(function() steps[#steps + 1] = "begin" end, function() steps[#steps + 1] = "commit" end,
       function() steps[#steps + 1] = "discard" end)
     local drop = node.job_drop

@@ -32,6 +32,7 @@ local function set_up()
   helper.reset()
   reports, steps = {}, {}
   owner = task.owner("bot", core.account("bot"), report)
+  owner.node = {}
   task.on_segment(function() end, function() end, function() end)
 end
 
@@ -216,6 +217,16 @@ describe("a task", function()
     steps = {}
     start(note "run")
     assert.same({ "begin", "run", "well", "commit" }, steps)
+  end)
+
+  it("tells of its segments the node of its owner, and nothing when there is none", function()
+    local nodes = {}
+    task.on_segment(function(node) nodes[#nodes + 1] = node end, function() end, function() end)
+    start(function() end)
+    assert.equal(owner.node, nodes[1])
+    owner.node = nil
+    start(function() end)
+    assert.equal(1, #nodes)
   end)
 
   it("tells its end before others wake and before the commit", function()

@@ -6,6 +6,7 @@
 #include "net/link.h"
 
 #include "base/mem.h"
+#include "base/pool.h"
 #include "net/handshake.h"
 
 #include <assert.h>
@@ -13,6 +14,7 @@
 
 #define BATCH_RECORDS 8
 #define RECORD_WIRE_BYTES (NOISE_RECORD_MAX + NOISE_RECORD_OVERHEAD)
+#define SCRATCH_BYTES (BATCH_RECORDS * RECORD_WIRE_BYTES + NOISE_RECORD_MAX)
 #define WIRE_BYTES (128u << 10) /* sealed bytes waiting in the connection before we hold back */
 
 static uint64_t now_us(const struct links *all)
@@ -258,6 +260,7 @@ void link_send(struct link *l, enum frame_kind kind, struct slice head, struct s
     put_bytes(put_bytes(at + FRAME_HEADER_BYTES, head.data, head.bytes), tail.data, tail.bytes);
     buf_grow(queue, FRAME_HEADER_BYTES + body);
     l->all->frames_out++;
+    if (queue == &l->data) l->all->message_bytes_out += FRAME_HEADER_BYTES + body;
     if (!l->dirty) {
         l->dirty = true;
         l->next_dirty = l->all->dirty;
@@ -312,10 +315,11 @@ void link_flush(struct link *l)
     const struct transport_ops *ops = all->transport->ops;
     if (l->closing) return;
     while (l->state == LINK_OPEN && l->conn->open && ops->queued(l->conn) < WIRE_BYTES) {
-        size_t n = seal_batch(l, all->scratch);
+        uint8_t *scratch = all->scratch ? all->scratch : pool_scratch(all->host->pool, SCRATCH_BYTES);
+        size_t n = seal_batch(l, scratch);
         if (n == 0) break;
         all->bytes_out += n;
-        ops->send(l->conn, slice_of(all->scratch, n));
+        ops->send(l->conn, slice_of(scratch, n));
     }
     note_level(l);
     if (l->finishing && link_is_idle(l)) link_close(l, l->finishing);
@@ -343,7 +347,7 @@ void links_init(struct links *all, struct moth_transport *transport, const struc
                           .owner = owner,
                           .slow_bytes = 1u << 20};
     memcpy(all->network_key, network_key, 32);
-    all->scratch = mem_new(BATCH_RECORDS * RECORD_WIRE_BYTES + NOISE_RECORD_MAX);
+    if (!host->pool) all->scratch = mem_new(SCRATCH_BYTES);
     transport->events = &transport_events;
     transport->owner = all;
 }

@@ -52,8 +52,9 @@ struct links {
     struct link *first; /* all links, newest first */
     struct link *dirty; /* those with something new to send */
     size_t count;
-    uint8_t *scratch; /* owned: where records are sealed */
+    uint8_t *scratch; /* owned: where records are sealed; NULL: the host's pool has a place */
     uint64_t bytes_in, bytes_out, frames_in, frames_out, handshakes;
+    uint64_t message_bytes_out; /* of frames with messages, plain: the rest of bytes_out is what it costs */
 };
 
 enum link_state { LINK_DIALLING, LINK_HANDSHAKE, LINK_OPEN };

@@ -1,5 +1,5 @@
-/* sim.c -- the imaginary wire of sim.h: its clock, its queue of events, its ways. What happens to connections is in
- * sim_conn.c. */
+/* sim.c -- the imaginary wire of sim.h: its clock, its queue of events, its machines. What happens to connections is in
+ * sim_conn.c, to the ways in sim_way.c. */
 #include "net/sim_private.h"
 
 #include "base/mem.h"
@@ -23,15 +23,32 @@ uint64_t sim_random(struct sim *s)
     return sim_draw(&s->random);
 }
 
-/* FNV-1a over 64-bit words and the bytes themselves. */
+static uint64_t mix(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+    return hash ^ hash >> 29;
+}
+
+static uint64_t hash_of(const uint8_t *data, size_t bytes)
+{
+    uint64_t hash = bytes, word = 0;
+    for (; bytes >= sizeof word; data += sizeof word, bytes -= sizeof word) {
+        memcpy(&word, data, sizeof word);
+        hash = mix(hash, word);
+    }
+    return bytes > 0 ? mix(hash, get_uint(data, (unsigned)bytes)) : hash;
+}
+
 void sim_trace(struct sim *s, const struct sim_conn *c, const struct chunk *chunk)
 {
-    uint64_t words[4] = {s->now_us, c->other->index, c->at->index, chunk->bytes};
-    uint64_t h = s->hash;
-    for (unsigned i = 0; i < 4; i++) h = (h ^ words[i]) * 0x100000001b3u;
-    for (size_t i = 0; i < chunk->bytes; i++) h = (h ^ chunk->data[i]) * 0x100000001b3u;
-    s->hash = h;
-    s->bytes += chunk->bytes;
+    struct sim_delivery d = {.at_us = s->now_us,
+                             .from = c->other->index,
+                             .to = c->at->index,
+                             .bytes = chunk->bytes,
+                             .hash = hash_of(chunk->data, chunk->bytes)};
+    s->hash = mix(mix(mix(s->hash, d.at_us), (uint64_t)d.from << 32 | d.to), d.hash);
+    s->bytes += d.bytes;
+    if (s->on_delivery) s->on_delivery(s->owner, &d);
 }
 
 /* --- the queue of events: a binary heap --- */
@@ -72,24 +89,25 @@ void sim_push_conn(struct sim_conn *c, enum event_kind kind, uint64_t at_us)
     push(c->at->sim, (struct event){.at_us = at_us, .kind = kind, .index = c->at->index, .conn = c});
 }
 
-/* --- ways --- */
+/* --- machines --- */
 
-struct way *sim_way(const struct sim *s, unsigned a, unsigned b)
+struct endpoint *sim_machine(struct sim *s, unsigned index)
 {
-    return &s->ways[a < b ? a * s->count + b : b * s->count + a];
-}
-
-uint64_t sim_arrival_us(struct sim *s, unsigned a, unsigned b)
-{
-    const struct way *w = sim_way(s, a, b);
-    return s->now_us + w->latency_us + (w->jitter_us ? sim_random(s) % w->jitter_us : 0);
+    assert(index < s->count);
+    if (!s->endpoints[index]) {
+        struct endpoint *e = mem_new(sizeof *e);
+        *e = (struct endpoint){.sim = s, .index = index};
+        sim_wire_init(&e->own, e);
+        s->endpoints[index] = e;
+    }
+    return s->endpoints[index];
 }
 
 /* What comes due for a frozen machine waits until it thaws. */
 static bool put_off(struct sim *s, const struct event *e)
 {
-    struct endpoint *at = &s->endpoints[e->index];
-    if (!at->frozen) return false;
+    struct endpoint *at = s->endpoints[e->index];
+    if (!at || !at->frozen) return false;
     if (at->waiting_count == at->waiting_capacity) {
         at->waiting_capacity = at->waiting_capacity ? at->waiting_capacity * 2 : 16;
         at->waiting = mem_resize(at->waiting, at->waiting_capacity, sizeof *at->waiting);
@@ -110,6 +128,7 @@ bool sim_step(struct sim *s, uint64_t until_us, unsigned *touched)
         struct event e = pop(s);
         if (e.at_us > s->now_us) s->now_us = e.at_us;
         if (put_off(s, &e)) continue;
+        s->events++;
         run(&e);
         *touched = e.index;
         return true;
@@ -120,9 +139,9 @@ bool sim_step(struct sim *s, uint64_t until_us, unsigned *touched)
 
 /* --- what the experimenter does --- */
 
-static void each_conn(struct endpoint *e, const struct endpoint *other, void (*act)(struct sim_conn *c))
+void sim_each_conn(struct sim *s, unsigned index, const struct endpoint *other, void (*act)(struct sim_conn *c))
 {
-    for (struct sim_conn *c = e->conns, *after; c; c = after) {
+    for (struct sim_conn *c = sim_machine(s, index)->conns, *after; c; c = after) {
         after = c->after;
         if (!other || c->other == other) act(c);
     }
@@ -130,8 +149,9 @@ static void each_conn(struct endpoint *e, const struct endpoint *other, void (*a
 
 void sim_reset(struct sim *s, unsigned index)
 {
-    struct endpoint *e = &s->endpoints[index];
-    each_conn(e, NULL, sim_conn_break);
+    struct endpoint *e = s->endpoints[index];
+    if (!e) return;
+    sim_each_conn(s, index, NULL, sim_conn_break);
     e->own.port = 0;
     for (struct wire *w = e->beside; w; w = w->after) w->port = 0;
     sim_freeze(s, index, false);
@@ -139,7 +159,7 @@ void sim_reset(struct sim *s, unsigned index)
 
 void sim_freeze(struct sim *s, unsigned index, bool frozen)
 {
-    struct endpoint *e = &s->endpoints[index];
+    struct endpoint *e = sim_machine(s, index);
     e->frozen = frozen;
     if (frozen) return;
     for (size_t i = 0; i < e->waiting_count; i++) {
@@ -149,29 +169,28 @@ void sim_freeze(struct sim *s, unsigned index, bool frozen)
     e->waiting_count = 0;
 }
 
-void sim_latency(struct sim *s, unsigned a, unsigned b, uint32_t latency_us, uint32_t jitter_us)
+void sim_read_rate(struct sim *s, unsigned index, uint64_t bytes_per_s)
 {
-    struct way *w = sim_way(s, a, b);
-    w->latency_us = latency_us;
-    w->jitter_us = jitter_us;
+    struct endpoint *e = sim_machine(s, index);
+    e->read_bytes_per_s = bytes_per_s;
+    e->read_free_ns = 0;
+    sim_each_conn(s, index, NULL, sim_inbox_reread);
 }
 
-void sim_cut(struct sim *s, unsigned a, unsigned b, bool silent)
+void sim_split(struct sim *s, size_t most_bytes)
 {
-    struct way *w = sim_way(s, a, b);
-    w->cut = !silent;
-    w->silent = silent;
-    if (silent) return;
-    each_conn(&s->endpoints[a], &s->endpoints[b], sim_conn_break);
-    each_conn(&s->endpoints[b], &s->endpoints[a], sim_conn_break);
+    s->split_bytes = most_bytes;
 }
 
-void sim_join(struct sim *s, unsigned a, unsigned b)
+void sim_merge(struct sim *s, bool merge)
 {
-    struct way *w = sim_way(s, a, b);
-    w->cut = w->silent = false;
-    each_conn(&s->endpoints[a], &s->endpoints[b], sim_conn_look_again);
-    each_conn(&s->endpoints[b], &s->endpoints[a], sim_conn_look_again);
+    s->merges = merge;
+}
+
+void sim_on_delivery(struct sim *s, void (*on_delivery)(void *owner, const struct sim_delivery *delivery), void *owner)
+{
+    s->on_delivery = on_delivery;
+    s->owner = owner;
 }
 
 void sim_call(struct sim *s, unsigned index, uint64_t at_us, void (*fn)(void *argument, uint64_t number),
@@ -194,32 +213,34 @@ struct sim *sim_new(uint64_t seed, unsigned endpoints_max)
     s->hash = 0xcbf29ce484222325u;
     s->now_us = 1000000; /* a clock of zero would hide mistakes */
     s->count = endpoints_max;
-    s->endpoints = mem_array(endpoints_max, sizeof *s->endpoints);
-    s->ways = mem_array((size_t)endpoints_max * endpoints_max, sizeof *s->ways);
-    for (unsigned i = 0; i < endpoints_max; i++) {
-        s->endpoints[i] = (struct endpoint){.sim = s, .index = i};
-        sim_wire_init(&s->endpoints[i].own, &s->endpoints[i]);
-    }
-    for (size_t i = 0; i < (size_t)endpoints_max * endpoints_max; i++) s->ways[i].latency_us = SIM_LATENCY_US;
+    s->endpoints = mem_array(endpoints_max, sizeof(struct endpoint *));
+    ways_init(&s->ways);
     return s;
+}
+
+static void free_machine(struct sim *s, unsigned index)
+{
+    struct endpoint *e = s->endpoints[index];
+    if (!e) return;
+    assert(!e->beside);
+    sim_each_conn(s, index, NULL, sim_conn_free); /* no event holds them any more */
+    free(e->waiting);
+    free(e);
 }
 
 /* Nothing runs any more: events are dropped, and with them their hold on connections. */
 void sim_free(struct sim *s)
 {
     if (!s) return;
-    for (unsigned i = 0; i < s->count; i++) sim_freeze(s, i, false);
+    for (unsigned i = 0; i < s->count; i++)
+        if (s->endpoints[i]) sim_freeze(s, i, false);
     while (s->heap_count > 0) {
         struct event e = pop(s);
         if (e.conn) sim_conn_release(e.conn); /* NOLINT(clang-analyzer-unix.Malloc): each event holds it once */
     }
-    for (unsigned i = 0; i < s->count; i++) {
-        assert(!s->endpoints[i].beside);
-        each_conn(&s->endpoints[i], NULL, sim_conn_free); /* no event holds them any more */
-        free(s->endpoints[i].waiting);
-    }
+    for (unsigned i = 0; i < s->count; i++) free_machine(s, i);
+    ways_fini(&s->ways);
     free(s->heap);
-    free(s->ways);
     free(s->endpoints);
     free(s);
 }
@@ -239,9 +260,14 @@ uint64_t sim_bytes(const struct sim *s)
     return s->bytes;
 }
 
+uint64_t sim_events(const struct sim *s)
+{
+    return s->events;
+}
+
 struct moth_transport *sim_endpoint(struct sim *s, unsigned index)
 {
-    return &s->endpoints[index].own.base;
+    return &sim_machine(s, index)->own.base;
 }
 
 void sim_address(unsigned index, uint16_t port, struct address *out)

@@ -14,9 +14,10 @@
 #define NODE_PORT 6684
 #define FREE_PORT 49152 /* where looking for a free one begins */
 
+/* Nothing comes from the far end. */
 static bool is_silent(const struct sim_conn *c)
 {
-    return c->other && sim_way(c->at->sim, c->at->index, c->other->index)->silent;
+    return c->other && sim_way_state(c->at->sim, c->other->index, c->at->index) == WAY_SILENT;
 }
 
 /* --- connections --- */
@@ -56,11 +57,7 @@ static void free_if_over(struct wire *w)
 void sim_conn_free(struct sim_conn *c)
 {
     struct wire *wire = wire_of(&c->base);
-    while (c->inbox) {
-        struct chunk *next = c->inbox->next;
-        free(c->inbox);
-        c->inbox = next;
-    }
+    sim_inbox_free(c);
     free(c);
     wire->conns--;
     free_if_over(wire);
@@ -81,7 +78,7 @@ static void conn_leave(struct sim_conn *c)
     struct sim_conn *peer = c->peer;
     peer->peer = NULL;
     peer->ended = true;
-    uint64_t at_us = sim_arrival_us(c->at->sim, c->at->index, peer->at->index);
+    uint64_t at_us = sim_arrival_us(c->at->sim, c->at->index, peer->at->index, 0);
     if (at_us > peer->last_us) peer->last_us = at_us;
     sim_push_conn(peer, EVENT_BYTES, peer->last_us);
     c->peer = NULL;
@@ -123,18 +120,9 @@ static void sim_send(struct conn *base, struct slice bytes)
 {
     struct sim_conn *c = conn_of(base), *peer = c->peer;
     if (c->reason != 0 || !peer || bytes.bytes == 0) return;
-    struct chunk *chunk = mem_new(sizeof *chunk + bytes.bytes);
-    memcpy(chunk->data, bytes.data, bytes.bytes);
-    chunk->bytes = bytes.bytes;
-    chunk->at_us = sim_arrival_us(c->at->sim, c->at->index, peer->at->index);
-    if (chunk->at_us < peer->last_us) chunk->at_us = peer->last_us;
-    peer->last_us = chunk->at_us;
-    *peer->inbox_end = chunk;
-    peer->inbox_end = &chunk->next;
-    peer->inbox_bytes += bytes.bytes;
+    sim_inbox_add(peer, bytes);
     if (sim_queued(base) > 0) c->was_full = true;
     if (sim_queued(base) > TRANSPORT_LOW_BYTES) c->told_low = false;
-    sim_push_conn(peer, EVENT_BYTES, chunk->at_us);
 }
 
 static void sim_pause(struct conn *base, bool pause)
@@ -198,7 +186,7 @@ static int sim_listen(struct moth_transport *t, const char *address, struct addr
 static struct endpoint *endpoint_at(struct sim *s, const struct address *a)
 {
     unsigned index = (unsigned)get_uint(a->ip + 1, 3) - 1;
-    return a->family == 4 && a->ip[0] == 10 && index < s->count ? &s->endpoints[index] : NULL;
+    return a->family == 4 && a->ip[0] == 10 && index < s->count ? sim_machine(s, index) : NULL;
 }
 
 /* Where an address leads: a number, or our own machine; there are no other names. */
@@ -227,38 +215,47 @@ static struct conn *sim_dial(struct moth_transport *t, const char *address, void
     c->base.remote = a;
     c->dialled_us = e->sim->now_us;
     if (rc < 0) sim_close(&c->base, rc);
-    else sim_push_conn(c, EVENT_ACCEPT, sim_arrival_us(e->sim, e->index, to->index));
+    else sim_push_conn(c, EVENT_ACCEPT, sim_arrival_us(e->sim, e->index, to->index, 0));
     return &c->base;
 }
 
 /* --- what happens --- */
 
-static void do_accept(struct sim_conn *c)
+/* Whether no word comes through in one of the two directions: then the dial waits until its time is over, and ends. */
+static bool hangs(struct sim_conn *c, enum event_kind kind)
+{
+    const struct sim *s = c->at->sim;
+    uint64_t limit_us = c->dialled_us + DIAL_TIMEOUT_US;
+    if (!is_silent(c) && sim_way_state(s, c->at->index, c->other->index) != WAY_SILENT) return false;
+    if (s->now_us < limit_us) sim_push_conn(c, kind, limit_us);
+    else sim_close(&c->base, MOTH_ETIMEOUT);
+    return true;
+}
+
+static void meet(struct sim_conn *c, struct wire *listener)
 {
     struct sim *s = c->at->sim;
-    const struct way *w = sim_way(s, c->at->index, c->other->index);
-    if (c->reason != 0) return;
-    if (w->silent && s->now_us < c->dialled_us + DIAL_TIMEOUT_US) {
-        sim_push_conn(c, EVENT_ACCEPT, c->dialled_us + DIAL_TIMEOUT_US);
-        return;
-    }
-    struct wire *listener = listener_at(c->other, c->base.remote.port, c->other == c->at);
-    if (w->cut || w->silent || !listener) {
-        sim_close(&c->base, w->silent ? MOTH_ETIMEOUT : w->cut ? MOTH_EUNREACHABLE : MOTH_EREFUSED);
-        return;
-    }
     struct sim_conn *far = conn_new(listener, c->at, true);
     far->peer = c;
     c->peer = far;
     set_address(c->at, c->at == c->other, (uint16_t)(40000 + s->age % 20000), &far->base.remote);
     sim_push_conn(far, EVENT_OPEN, s->now_us);
-    sim_push_conn(c, EVENT_OPEN, sim_arrival_us(s, c->at->index, c->other->index));
+    sim_push_conn(c, EVENT_OPEN, sim_arrival_us(s, c->other->index, c->at->index, 0));
+}
+
+static void do_accept(struct sim_conn *c)
+{
+    if (c->reason != 0 || hangs(c, EVENT_ACCEPT)) return;
+    struct wire *listener = listener_at(c->other, c->base.remote.port, c->other == c->at);
+    if (sim_way_state(c->at->sim, c->at->index, c->other->index) == WAY_BROKEN) sim_close(&c->base, MOTH_EUNREACHABLE);
+    else if (!listener) sim_close(&c->base, MOTH_EREFUSED);
+    else meet(c, listener);
 }
 
 static void do_open(struct sim_conn *c)
 {
     struct moth_transport *t = c->base.transport;
-    if (c->reason != 0) return;
+    if (c->reason != 0 || (!c->base.inbound && hangs(c, EVENT_OPEN))) return;
     c->base.open = true;
     settle(c, t->events->on_open(t->owner, &c->base));
     sim_conn_look_again(c);
@@ -279,11 +276,7 @@ static void do_bytes(struct sim_conn *c)
     struct moth_transport *t = c->base.transport;
     struct sim *s = c->at->sim;
     if (!c->base.open || c->paused || is_silent(c)) return; /* opening, going on and joining come back here */
-    while (c->reason == 0 && !c->paused && c->inbox && c->inbox->at_us <= s->now_us) {
-        struct chunk *chunk = c->inbox;
-        c->inbox = chunk->next;
-        if (!c->inbox) c->inbox_end = &c->inbox;
-        c->inbox_bytes -= chunk->bytes;
+    for (struct chunk *chunk; c->reason == 0 && !c->paused && (chunk = sim_inbox_take(c));) {
         sim_trace(s, c, chunk);
         settle(c, t->events->on_bytes(t->owner, &c->base, (struct span){chunk->data, chunk->bytes}));
         free(chunk);

@@ -1,227 +1,6 @@
-/* test_sim.c -- the imaginary wire: order, time, cuts, frozen machines, back-pressure, and that a run repeats.
- *
- * Three machines whose owners only write down what happens to each end of each connection. An end that was told its
- * close must never hear anything again: the record itself checks that. */
-#include "net/sim.h"
-
-#include "base/buf.h"
-
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include <stdlib.h>
-
-#define MACHINES 3
-#define ENDS_MAX 64
-#define PORT 6684
-#define WINDOW_BYTES (256u << 10) /* what the wire holds before a sender sees a queue */
-#define SECOND_US 1000000u
-
-struct end {
-    struct conn *conn; /* NULL once it is closed */
-    unsigned opened, drained, closed, chunks;
-    int reason;
-    uint64_t opened_us, heard_us, closed_us;
-    struct buf received;
-};
-
-static struct machine {
-    struct moth_transport *transport;
-    struct end ends[ENDS_MAX];
-    unsigned count;
-    int open_rc, bytes_rc, drained_rc; /* what the owner answers */
-    struct slice greeting;             /* what it says as soon as a connection opens */
-    bool pauses;                       /* it stops reading as soon as it has read something */
-} machines[MACHINES];
-
-static struct sim *sim;
-static bool inside_call; /* no event may come while the test calls down */
-
-static struct end *new_end(struct machine *m)
-{
-    assert_true(m->count < ENDS_MAX);
-    return &m->ends[m->count++];
-}
-
-static struct end *end_of(struct conn *c)
-{
-    struct end *e = c->user;
-    assert_false(inside_call);
-    assert_int_equal(e->closed, 0);
-    return e;
-}
-
-static int on_open(void *owner, struct conn *c)
-{
-    struct machine *m = owner;
-    if (c->inbound) c->user = new_end(m);
-    struct end *e = end_of(c);
-    assert_true(c->open);
-    e->conn = c;
-    e->opened++;
-    e->opened_us = sim_now_us(sim);
-    if (m->greeting.bytes > 0) m->transport->ops->send(c, m->greeting);
-    return m->open_rc;
-}
-
-static int on_bytes(void *owner, struct conn *c, struct span bytes)
-{
-    struct end *e = end_of(c);
-    assert_int_equal(e->opened, 1);
-    e->chunks++;
-    e->heard_us = sim_now_us(sim);
-    buf_add(&e->received, bytes.data, bytes.bytes);
-    memset(bytes.data, 0, bytes.bytes); /* the receiver may */
-    struct machine *m = owner;
-    if (m->pauses) m->transport->ops->pause(c, true);
-    return m->bytes_rc;
-}
-
-static int on_drained(void *owner, struct conn *c)
-{
-    struct end *e = end_of(c);
-    assert_true(machines[0].transport->ops->queued(c) <= TRANSPORT_LOW_BYTES);
-    e->drained++;
-    return ((struct machine *)owner)->drained_rc;
-}
-
-static void on_closed(void *owner, struct conn *c, int reason)
-{
-    (void)owner;
-    if (!c->user) return; /* it came in and was gone before it opened */
-    struct end *e = end_of(c);
-    assert_false(c->open);
-    e->closed++;
-    e->reason = reason;
-    e->closed_us = sim_now_us(sim);
-    e->conn = NULL;
-}
-
-static const struct transport_events events = {
-    .on_open = on_open, .on_bytes = on_bytes, .on_drained = on_drained, .on_closed = on_closed};
-
-static void start(uint64_t seed)
-{
-    sim = sim_new(seed, MACHINES);
-    inside_call = false;
-    for (unsigned i = 0; i < MACHINES; i++) {
-        struct address bound;
-        machines[i] = (struct machine){.transport = sim_endpoint(sim, i)};
-        machines[i].transport->events = &events;
-        machines[i].transport->owner = &machines[i];
-        assert_int_equal(machines[i].transport->ops->listen(machines[i].transport, "0.0.0.0:6684", &bound), 0);
-    }
-}
-
-static void stop(void)
-{
-    for (unsigned i = 0; i < MACHINES; i++)
-        for (unsigned k = 0; k < machines[i].count; k++) buf_fini(&machines[i].ends[k].received);
-    sim_free(sim);
-    sim = NULL;
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    start(1);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    stop();
-    return 0;
-}
-
-static void run_us(uint64_t us)
-{
-    uint64_t until_us = sim_now_us(sim) + us;
-    unsigned touched;
-    while (sim_step(sim, until_us, &touched)) assert_true(touched < MACHINES);
-    assert_true(sim_now_us(sim) == until_us);
-}
-
-static struct end *dial_address(unsigned from, const char *address)
-{
-    struct end *e = new_end(&machines[from]);
-    inside_call = true;
-    e->conn = machines[from].transport->ops->dial(machines[from].transport, address, e);
-    inside_call = false;
-    return e;
-}
-
-static struct end *dial(unsigned from, unsigned to)
-{
-    char text[MOTH_ADDRESS_TEXT_BYTES];
-    struct address a;
-    sim_address(to, PORT, &a);
-    address_format(&a, text);
-    return dial_address(from, text);
-}
-
-/* The end that machine `index` got last. */
-static struct end *last_end(unsigned index)
-{
-    assert_true(machines[index].count > 0);
-    return &machines[index].ends[machines[index].count - 1];
-}
-
-static struct end *must_connect(unsigned from, unsigned to)
-{
-    struct end *e = dial(from, to);
-    run_us(SECOND_US);
-    assert_int_equal(e->opened, 1);
-    assert_int_equal(last_end(to)->opened, 1);
-    return e;
-}
-
-static void send_bytes(struct end *e, const void *data, size_t bytes)
-{
-    inside_call = true;
-    e->conn->transport->ops->send(e->conn, slice_of(data, bytes));
-    inside_call = false;
-}
-
-static void send_text(struct end *e, const char *text)
-{
-    send_bytes(e, text, strlen(text));
-}
-
-static void close_end(struct end *e, int reason)
-{
-    inside_call = true;
-    e->conn->transport->ops->close(e->conn, reason);
-    inside_call = false;
-}
-
-static void pause_end(struct end *e, bool pause)
-{
-    inside_call = true;
-    e->conn->transport->ops->pause(e->conn, pause);
-    inside_call = false;
-}
-
-static size_t queued(const struct end *e)
-{
-    return e->conn->transport->ops->queued(e->conn);
-}
-
-static void assert_received(const struct end *e, const char *text)
-{
-    assert_int_equal(buf_bytes(&e->received), strlen(text));
-    if (*text) assert_memory_equal(buf_span(&e->received).data, text, strlen(text));
-}
-
-static void assert_ended(const struct end *e, int reason)
-{
-    assert_int_equal(e->closed, 1);
-    assert_int_equal(e->reason, reason);
-}
+/* test_sim.c -- the imaginary wire: order, time, cuts, frozen machines, back-pressure, and that a run repeats. What the
+ * ways can be stands in test_sim_ways.c, how things are given in test_sim_reads.c. */
+#include "sim_kit.h"
 
 /* --- connecting --- */
 
@@ -253,7 +32,7 @@ static void test_sim_addresses_are_machines_of_their_own(void **state)
 static void test_sim_a_dial_takes_a_round_trip(void **state)
 {
     (void)state;
-    sim_latency(sim, 0, 1, 30000, 0);
+    set_latency(0, 1, 30000, 0);
     uint64_t start_us = sim_now_us(sim);
     struct end *a = must_connect(0, 1);
     assert_true(last_end(1)->opened_us - start_us == 30000);
@@ -307,7 +86,7 @@ static void test_sim_a_dial_to_no_address_is_refused_as_such(void **state)
 static void test_sim_a_dial_over_an_open_cut_fails_at_once(void **state)
 {
     (void)state;
-    sim_cut(sim, 0, 1, false);
+    sim_cut(sim, 0, 1, SIM_CUT_OPEN);
     struct end *a = dial(0, 1);
     run_us(SIM_LATENCY_US);
     assert_ended(a, MOTH_EUNREACHABLE);
@@ -324,7 +103,7 @@ static void assert_times_out(struct end *a, uint64_t start_us)
 static void test_sim_a_dial_over_a_silent_cut_times_out(void **state)
 {
     (void)state;
-    sim_cut(sim, 1, 0, true);
+    sim_cut(sim, 1, 0, SIM_CUT_SILENT);
     assert_times_out(dial(0, 1), sim_now_us(sim));
 }
 
@@ -334,7 +113,7 @@ static void test_sim_a_dial_times_out_that_is_cut_silently_under_way(void **stat
     uint64_t start_us = sim_now_us(sim);
     struct end *a = dial(0, 1);
     run_us(SIM_LATENCY_US / 2);
-    sim_cut(sim, 0, 1, true);
+    sim_cut(sim, 0, 1, SIM_CUT_SILENT);
     assert_times_out(a, start_us);
 }
 
@@ -391,7 +170,7 @@ static void test_sim_bytes_take_the_latency(void **state)
 {
     (void)state;
     struct end *a = must_connect(0, 1);
-    sim_latency(sim, 1, 0, 12345, 0);
+    set_latency(1, 0, 12345, 0);
     uint64_t sent_us = sim_now_us(sim);
     send_text(a, "x");
     run_us(SECOND_US);
@@ -409,7 +188,7 @@ static void test_sim_bytes_arrive_in_order_whatever_the_jitter(void **state)
     static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz";
     (void)state;
     struct end *a = must_connect(0, 1);
-    sim_latency(sim, 0, 1, 1000, 50000);
+    set_latency(0, 1, 1000, 50000);
     for (int i = 0; i < 26; i++) send_bytes(a, alphabet + i, 1);
     run_us(51000);
     assert_received(last_end(1), alphabet);
@@ -419,9 +198,9 @@ static void test_sim_bytes_are_not_overtaken_when_the_way_gets_shorter(void **st
 {
     (void)state;
     struct end *a = must_connect(0, 1);
-    sim_latency(sim, 0, 1, 100000, 0);
+    set_latency(0, 1, 100000, 0);
     send_text(a, "slow ");
-    sim_latency(sim, 0, 1, 10, 0);
+    set_latency(0, 1, 10, 0);
     send_text(a, "fast");
     run_us(99999);
     assert_received(last_end(1), "");
@@ -434,7 +213,7 @@ static void test_sim_jitter_stays_below_its_bound_and_does_vary(void **state)
     uint64_t least = UINT64_MAX, most = 0;
     (void)state;
     struct end *a = must_connect(0, 1);
-    sim_latency(sim, 0, 1, 1000, 500);
+    set_latency(0, 1, 1000, 500);
     for (int i = 0; i < 100; i++) {
         uint64_t sent_us = sim_now_us(sim);
         send_text(a, "x");
@@ -461,7 +240,7 @@ static void test_sim_bytes_that_come_before_the_opening_wait_for_it(void **state
     (void)state;
     machines[1].greeting = slice_text("welcome");
     for (int i = 0; i < 20; i++) {
-        sim_latency(sim, 0, 1, 1000, 500000);
+        set_latency(0, 1, 1000, 500000);
         struct end *a = dial(0, 1);
         run_us(10 * SECOND_US);
         assert_int_equal(a->opened, 1);
@@ -474,7 +253,7 @@ static void test_sim_a_close_that_comes_before_the_opening_waits_for_it(void **s
     (void)state;
     machines[1].open_rc = MOTH_EFULL;
     for (int i = 0; i < 20; i++) {
-        sim_latency(sim, 0, 1, 1000, 500000);
+        set_latency(0, 1, 1000, 500000);
         struct end *a = dial(0, 1);
         run_us(10 * SECOND_US);
         assert_int_equal(a->opened, 1);
@@ -560,8 +339,6 @@ static void test_sim_an_owner_closes_by_answering_with_an_error(void **state)
 }
 
 /* --- back-pressure --- */
-
-static const uint8_t block[WINDOW_BYTES];
 
 static void test_sim_a_paused_receiver_is_felt_by_the_sender(void **state)
 {
@@ -653,7 +430,7 @@ static void test_sim_an_open_cut_ends_both_sides_and_what_was_under_way(void **s
     (void)state;
     struct end *a = must_connect(0, 1), *b = last_end(1), *c = must_connect(0, 2);
     send_text(a, "lost");
-    sim_cut(sim, 1, 0, false);
+    sim_cut(sim, 1, 0, SIM_CUT_OPEN);
     run_us(0);
     assert_ended(a, MOTH_ECLOSED);
     assert_ended(b, MOTH_ECLOSED);
@@ -666,7 +443,7 @@ static void test_sim_a_silent_cut_holds_bytes_until_it_is_joined(void **state)
     (void)state;
     struct end *a = must_connect(0, 1), *b = last_end(1);
     send_text(a, "before ");
-    sim_cut(sim, 0, 1, true);
+    sim_cut(sim, 0, 1, SIM_CUT_SILENT);
     send_text(a, "during ");
     send_text(b, "back");
     run_us(100 * SECOND_US);
@@ -683,7 +460,7 @@ static void test_sim_a_silent_cut_holds_a_close_until_it_is_joined(void **state)
 {
     (void)state;
     struct end *a = must_connect(0, 1), *b = last_end(1);
-    sim_cut(sim, 0, 1, true);
+    sim_cut(sim, 0, 1, SIM_CUT_SILENT);
     send_text(a, "words");
     close_end(a, MOTH_EDEAD);
     run_us(100 * SECOND_US);
@@ -699,9 +476,9 @@ static void test_sim_a_silent_cut_can_become_an_open_one(void **state)
 {
     (void)state;
     struct end *a = must_connect(0, 1);
-    sim_cut(sim, 0, 1, true);
+    sim_cut(sim, 0, 1, SIM_CUT_SILENT);
     run_us(SECOND_US);
-    sim_cut(sim, 0, 1, false);
+    sim_cut(sim, 0, 1, SIM_CUT_OPEN);
     run_us(0);
     assert_ended(a, MOTH_ECLOSED);
     assert_ended(last_end(1), MOTH_ECLOSED);
@@ -710,7 +487,7 @@ static void test_sim_a_silent_cut_can_become_an_open_one(void **state)
 static void test_sim_a_joined_way_can_be_dialled_again(void **state)
 {
     (void)state;
-    sim_cut(sim, 0, 1, false);
+    sim_cut(sim, 0, 1, SIM_CUT_OPEN);
     run_us(SECOND_US);
     sim_join(sim, 0, 1);
     must_connect(0, 1);
@@ -901,7 +678,7 @@ static void test_sim_everything_can_be_freed_while_all_is_under_way(void **state
     run_us(SIM_LATENCY_US);
     dial(0, 1);
     close_end(c, MOTH_EGOODBYE);
-    sim_cut(sim, 0, 1, true);
+    sim_cut(sim, 0, 1, SIM_CUT_SILENT);
     close_end(a, MOTH_EGOODBYE); /* tear_down frees it all, and the sanitizer counts */
 }
 
@@ -919,7 +696,7 @@ static uint64_t hash_of_a_run(uint64_t seed, unsigned speaker)
     start(seed);
     for (unsigned i = 0; i < MACHINES; i++)
         for (unsigned k = 0; k < i; k++) {
-            sim_latency(sim, i, k, 1000, 2000);
+            set_latency(i, k, 1000, 2000);
             dial(i, k);
         }
     run_us(SECOND_US);
@@ -945,7 +722,7 @@ static void test_sim_the_same_seed_gives_the_same_run(void **state)
 static uint64_t hash_of_a_word(unsigned from, unsigned to, const char *text, uint32_t latency_us)
 {
     start(1);
-    sim_latency(sim, from, to, latency_us, 0);
+    set_latency(from, to, latency_us, 0);
     send_text(must_connect(from, to), text);
     run_us(SECOND_US);
     uint64_t hash = sim_hash(sim);
@@ -1104,8 +881,6 @@ static void test_sim_a_reset_stops_those_beside_too(void **state)
     assert_ended(a, MOTH_EREFUSED);
     free_beside();
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {

@@ -8,6 +8,8 @@
 
 #include "types.h"
 
+struct moth_pool;
+
 enum moth_log_level { MOTH_LOG_DEBUG, MOTH_LOG_INFO, MOTH_LOG_WARN, MOTH_LOG_ERROR };
 
 struct moth_host {
@@ -42,6 +44,10 @@ struct moth_host {
     /* The home folder as SQLite's file system `vfs` knows it; borrowed. The node's database "moth.db" is in there.
      * `vfs` NULL is the real one; any other is an imagined disk, used on one thread and through one connection. */
     const char *home, *vfs;
+
+    /* Where many nodes live in one process: what they hold alike is held, and checked, once. NULL: this node is alone.
+     * Borrowed; used on the nodes' one thread. */
+    struct moth_pool *pool;
 
     /* One line for people, without a line end, already safe for a terminal. */
     void (*log)(void *context, enum moth_log_level level, const char *text);

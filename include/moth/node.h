@@ -75,6 +75,7 @@ struct moth_config {
     bool has_network_key;     /* without: the well-known open key, and listening on loopback only unless `open` */
     uint8_t network_key[32];
     bool open;
+    bool only_wanted;  /* dial only what moth_connect names, never an address that was learned from others */
     uint32_t ttl_s;    /* of messages that do not say; 0: 7 days; at most 30 days */
     uint32_t retries;  /* of messages that do not say; 0: no limit */
     uint64_t limits[MOTH_LIMIT_COUNT]; /* 0: the default */
@@ -345,6 +346,7 @@ bool moth_is_synced(const struct moth_node *node, const struct moth_id *peer);
 struct moth_status {
     uint64_t uptime_ms;
     uint64_t frames_in, frames_out, bytes_in, bytes_out;
+    uint64_t message_bytes_out; /* of bytes_out: frames with messages; the rest keeps the network together */
     uint64_t messages_sent, messages_received, messages_relayed, messages_delivered;
     uint64_t broadcasts_relayed, adverts_in, adverts_out, recomputes, handshakes, dials;
     uint64_t discarded[MOTH_ERROR_COUNT];

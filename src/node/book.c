@@ -46,15 +46,16 @@ static bool read_text(struct reader *r, char out[MOTH_NAME_MAX + 1])
 
 static size_t about_encode(const struct peer *p, uint8_t out[ABOUT_MAX])
 {
+    const struct facts *f = p->facts;
     uint8_t *at = put_uint(out, VERSION, 1);
     at = put_uint(at, (p->has_keys ? HAS_KEYS : 0) | (p->blocked ? IS_BLOCKED : 0), 1);
-    at = put_bytes(put_bytes(at, p->ed25519_key, 32), p->x25519_key, 32);
-    at = put_text(put_text(at, p->alias), p->claimed);
-    at = put_uint(at, p->name_count, 1);
-    for (unsigned i = 0; i < p->name_count; i++) at = put_text(at, p->names[i]);
-    at = put_uint(at, p->address_count, 1);
-    for (unsigned i = 0; i < p->address_count; i++)
-        at = address_put(put_uint(at, p->addresses[i].proven, 1), &p->addresses[i].address);
+    at = put_bytes(put_bytes(at, f->ed25519_key, 32), f->x25519_key, 32);
+    at = put_text(put_text(at, f->alias), f->claimed);
+    at = put_uint(at, f->name_count, 1);
+    for (unsigned i = 0; i < f->name_count; i++) at = put_text(at, f->names[i]);
+    at = put_uint(at, f->address_count, 1);
+    for (unsigned i = 0; i < f->address_count; i++)
+        at = address_put(put_uint(at, f->addresses[i].proven, 1), &f->addresses[i].address);
     return (size_t)(at - out);
 }
 
@@ -63,7 +64,7 @@ static void read_names(struct moth_node *n, struct peer *p, struct reader *r)
     char text[MOTH_NAME_MAX + 1];
     if (read_text(r, text)) peer_set_alias(&n->peers, p, text);
     if (!read_text(r, text)) return;
-    memcpy(p->claimed, text, sizeof text);
+    peer_claim(&n->peers, p, text);
     for (uint64_t count = read_uint(r, 1); count > 0 && read_text(r, text); count--) peer_pin_name(&n->peers, p, text);
 }
 
@@ -80,18 +81,19 @@ static void about_decode(struct moth_node *n, struct peer *p, struct slice about
     p->blocked = (bits & IS_BLOCKED) != 0;
     read_names(n, p, &r);
     for (uint64_t count = read_uint(&r, 1); count > 0 && !r.failed; count--) {
-        struct known_address a = {.proven = read_uint(&r, 1) == 1};
-        if (address_read(&r, &a.address) == 0 && p->address_count < PEER_ADDRESSES_MAX)
-            p->addresses[p->address_count++] = a;
+        struct address a;
+        bool proven = read_uint(&r, 1) == 1;
+        if (address_read(&r, &a) == 0) peer_add_address(&n->peers, p, &a, ADDRESS_LOOPBACK, proven);
     }
 }
 
-void book_learn_near(struct peer *p, const struct advert *a)
+void book_learn_near(struct moth_node *n, struct peer *p, const struct advert *a)
 {
+    uint8_t near[PEER_NEAR_MAX * MOTH_ID_BYTES], *at = near;
     if (a->neighbour_count == 0) return; /* whoever is alone tells nobody where they will be back */
-    p->near_count = 0;
-    for (unsigned i = 0; i < a->neighbour_count && p->near_count < PEER_NEAR_MAX; i++)
-        p->near[p->near_count++] = a->neighbours[i].id;
+    for (unsigned i = 0; i < a->neighbour_count && i < PEER_NEAR_MAX; i++) at = put_id(at, &a->neighbours[i].id);
+    pool_drop(p->near);
+    p->near = pool_take(n->host->pool, slice_of(near, (size_t)(at - near)));
 }
 
 /* --- loading --- */
@@ -105,7 +107,7 @@ static void load_one(void *owner, const struct stored_peer *stored)
     if (p == n->self) return;
     about_decode(n, p, stored->about);
     struct advert *a = mem_new(sizeof *a);
-    if (stored->advert.data && advert_decode(stored->advert, a) == 0) book_learn_near(p, a);
+    if (stored->advert.data && advert_decode(stored->advert, a) == 0) book_learn_near(n, p, a);
     free(a);
 }
 
@@ -130,11 +132,10 @@ static void on_saved(void *owner, const struct store_write *w)
 static void save(struct moth_node *n, struct peer *p)
 {
     uint8_t about[ABOUT_MAX];
-    const struct origin *o = topology_find(n, &p->id);
-    int64_t kept = p->blocked || p->alias[0] != '\0';
+    int64_t kept = p->blocked || p->facts->alias[0] != '\0';
     int64_t numbers[] = {p->row, kept, (int64_t)node_wall_ms(n)};
     struct slice blobs[] = {slice_of(p->id.bytes, MOTH_ID_BYTES), slice_of(about, about_encode(p, about)),
-                            o ? slice_of(o->bytes, o->size) : slice_of(NULL, 0)};
+                            p->origin ? pooled_slice(p->origin->advert) : slice_of(NULL, 0)};
     struct store_write *w = store_write_new(STORE_PEER, numbers, 3, blobs, 3);
     w->done = on_saved;
     p->unsaved = false;
@@ -175,12 +176,11 @@ static void on_pruned(void *owner, const struct store_write *w)
 static void prune(struct moth_node *n)
 {
     int64_t numbers[] = {PRUNED_AT_ONCE, (int64_t)node_wall_ms(n) - FLOORS_MS};
-    struct moth_id id;
-    void *value;
+    struct peer *p;
     if (n->book_pruning || n->store.peer_count <= 2 * (int64_t)n->peers.max) return;
     if (n->store.peer_count <= n->book_prune_above) return;
-    for (size_t at = 0; id_map_next(&n->peers.by_id, &at, &id, &value);)
-        ((struct peer *)value)->unsaved = true; /* its row may go: it is written again before it is used again */
+    for (size_t at = 0; (p = peers_next(&n->peers, &at));)
+        p->unsaved = true; /* its row may go: it is written again before it is used again */
     struct store_write *w = store_write_new(STORE_PRUNE_PEERS, numbers, 2, NULL, 0);
     w->done = on_pruned;
     n->book_pruning = true;
@@ -190,16 +190,14 @@ static void prune(struct moth_node *n)
 /* A part of them a turn; the next goes on where this one stopped. */
 uint64_t book_tick(struct moth_node *n, uint64_t now_us)
 {
-    struct moth_id id;
-    void *value;
+    struct peer *p;
     unsigned count = 0;
     if (n->book_us > now_us) return n->book_us;
     n->book_us = UINT64_MAX;
     if (!store_may_promise(&n->store)) return n->book_us = now_us + SAVE_US;
     prune(n);
     bool whole = n->book_at == 0;
-    while (id_map_next(&n->peers.by_id, &n->book_at, &id, &value)) {
-        struct peer *p = value;
+    while ((p = peers_next(&n->peers, &n->book_at))) {
         if (!p->unsaved || !p->has_keys) continue;
         book_row(n, p);
         if (++count == SAVED_AT_ONCE) return n->book_us = now_us + SAVE_NEW_US;

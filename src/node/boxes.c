@@ -138,7 +138,7 @@ static struct box *box_for(struct boxes *all, struct peer *to)
 static struct outgoing *place_of(const struct box *b, const struct outgoing *m)
 {
     struct outgoing *place = NULL;
-    if (!m->source || m->inner_id > m->source->carried_top) return NULL;
+    if (!m->source || m->inner_id > peer_dealings(m->source)->carried_top) return NULL;
     int steps = PLACE_STEPS_MAX;
     for (struct outgoing *at = b->last; at && steps > 0; at = at->before, steps--) {
         if (at->source != m->source) continue;
@@ -180,8 +180,9 @@ static void count_in(struct boxes *all, struct outgoing *m)
     key = id_with(&m->source->id, m->inner_id);
     id_map_put(&all->carried_of, &key, m);
     m->source->held++;
-    m->source->carried_bytes += m->body_bytes;
-    if (m->inner_id > m->source->carried_top) m->source->carried_top = m->inner_id;
+    struct dealings *d = peer_deal(m->source);
+    d->carried_bytes += m->body_bytes;
+    if (m->inner_id > d->carried_top) d->carried_top = m->inner_id;
     all->carried_count++;
     all->carried_bytes += m->body_bytes;
 }
@@ -198,7 +199,7 @@ static void count_out(struct boxes *all, const struct outgoing *m)
     key = id_with(&m->source->id, m->inner_id);
     if (id_map_find(&all->carried_of, &key) == m) id_map_remove(&all->carried_of, &key);
     m->source->held--;
-    m->source->carried_bytes -= m->body_bytes;
+    m->source->dealings->carried_bytes -= m->body_bytes;
     all->carried_count--;
     all->carried_bytes -= m->body_bytes;
 }

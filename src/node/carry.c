@@ -44,7 +44,12 @@ static void consider(struct moth_node *n, struct candidates *c, struct peer *p, 
 static struct candidates find_candidates(struct moth_node *n, const struct peer *to)
 {
     struct candidates c = {.count = 0};
-    for (unsigned i = 0; i < to->near_count; i++) consider(n, &c, peers_find(&n->peers, &to->near[i]), to);
+    struct reader near = reader_of(to->near ? pooled_slice(to->near) : slice_of(NULL, 0));
+    while (reader_left(&near) > 0) {
+        struct moth_id id;
+        read_id(&near, &id);
+        consider(n, &c, peers_find(&n->peers, &id), to);
+    }
     if (c.count > 0) return c;
     for (const struct link *l = n->links.first; l; l = l->after) {
         const struct session *s = session_of(l);
@@ -60,7 +65,7 @@ static int seal_inside(struct moth_node *n, const struct peer *to, struct envelo
                        uint8_t **out, size_t *bytes)
 {
     struct aead *key;
-    int rc = to->has_keys ? keys_to(&n->keys, &to->id, to->x25519_key, head->epk, &key) : MOTH_EUNREACHABLE;
+    int rc = to->has_keys ? keys_to(&n->keys, &to->id, to->facts->x25519_key, head->epk, &key) : MOTH_EUNREACHABLE;
     if (rc < 0) return rc;
     head->src = n->identity.id;
     head->dst = to->id;
@@ -293,8 +298,8 @@ static int check_proof(const struct moth_node *n, const struct inside *in)
 {
     struct moth_id id;
     const struct peer *p = peers_find(&n->peers, &in->e.src);
-    if (p && p->has_keys && memcmp(p->ed25519_key, in->ed25519_key, 32) == 0 &&
-        memcmp(p->x25519_key, in->x25519_key, 32) == 0)
+    if (p && p->has_keys && memcmp(p->facts->ed25519_key, in->ed25519_key, 32) == 0 &&
+        memcmp(p->facts->x25519_key, in->x25519_key, 32) == 0)
         return 0;
     int rc = identity_check(in->ed25519_key, in->x25519_key, in->signature, &id);
     return rc == 0 && !id_equal(&id, &in->e.src) ? MOTH_EMISDIRECTED : rc;
@@ -307,7 +312,7 @@ static int check_room(const struct moth_node *n, const struct peer *from, size_t
     const struct boxes *b = &n->boxes;
     bool full = b->carried_count >= n->limits[MOTH_LIMIT_CARRIED_COUNT] ||
                 b->carried_bytes + bytes > n->limits[MOTH_LIMIT_CARRIED_BYTES] ||
-                from->carried_bytes + bytes > n->limits[MOTH_LIMIT_CARRIED_PER_DEPOSITOR];
+                peer_dealings(from)->carried_bytes + bytes > n->limits[MOTH_LIMIT_CARRIED_PER_DEPOSITOR];
     return full ? MOTH_EFULL : 0;
 }
 

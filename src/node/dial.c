@@ -222,14 +222,14 @@ bool dial_peer(struct moth_node *n, struct peer *p)
     char text[MOTH_ADDRESS_TEXT_BYTES];
     uint64_t now = node_now_us(n);
     bool under_way;
-    if (n->leaving || p->parted || p->blocked || p->session) return false;
+    if (n->leaving || n->only_wanted || p->parted || p->blocked || p->session) return false;
     size_t dials = learned_dials(n, p, &under_way);
     if (under_way) return true;
-    for (unsigned i = 0; i < p->address_count && dials < LEARNED_DIALS_MAX; i++) {
-        struct known_address *k = &p->addresses[i];
+    for (unsigned i = 0; i < p->facts->address_count && dials < LEARNED_DIALS_MAX; i++) {
+        const struct known_address *k = &p->facts->addresses[i];
         if (k->dialled_us != 0 && now - k->dialled_us < LEARNED_PAUSE_US) continue;
-        k->dialled_us = now;
         address_format(&k->address, text);
+        peer_dialled(&n->peers, p, i, now);
         dial(n, text, &p->id);
         return true;
     }
@@ -282,9 +282,7 @@ static void wanted_failed(struct moth_node *n, struct wanted *w, int reason, boo
 static void forget_address(struct moth_node *n, const struct link *l)
 {
     struct peer *p = peers_find(&n->peers, &l->expected);
-    for (unsigned i = 0; p && i < p->address_count; i++)
-        if (address_equal(&p->addresses[i].address, &l->conn->remote))
-            p->addresses[i--] = p->addresses[--p->address_count];
+    if (p) peer_forget_address(&n->peers, p, &l->conn->remote);
 }
 
 void dial_closed(struct session *s, int reason)
@@ -304,9 +302,10 @@ static uint8_t *list_put(uint8_t *at, const struct peer *p, enum address_scope s
     uint8_t *start = at, *count = at + MOTH_ID_BYTES;
     at = put_id(at, &p->id) + 1;
     *count = 0;
-    for (unsigned i = 0; i < p->address_count; i++) {
-        if (!address_may_cross(&p->addresses[i].address, scope)) continue;
-        at = address_put(at, &p->addresses[i].address);
+    for (unsigned i = 0; i < p->facts->address_count; i++) {
+        const struct address *a = &p->facts->addresses[i].address;
+        if (!address_may_cross(a, scope)) continue;
+        at = address_put(at, a);
         ++*count;
     }
     return *count > 0 ? at : start;
@@ -317,11 +316,9 @@ void peer_list_send(struct session *s)
     static const size_t entry_max = MOTH_ID_BYTES + 1 + PEER_ADDRESSES_MAX * 19;
     struct moth_node *n = s->node;
     uint8_t *body = mem_new(2 + LIST_TOLD_MAX * entry_max), *at = body + 2;
-    struct moth_id id;
-    void *value;
+    const struct peer *p;
     unsigned count = 0;
-    for (size_t slot = 0; count < LIST_TOLD_MAX && id_map_next(&n->peers.by_id, &slot, &id, &value);) {
-        const struct peer *p = value;
+    for (size_t slot = 0; count < LIST_TOLD_MAX && (p = peers_next(&n->peers, &slot));) {
         if (p == n->self || p == s->peer || !(p->session || p->reachable)) continue;
         uint8_t *end = list_put(at, p, session_scope(s));
         count += end != at;
@@ -350,7 +347,7 @@ static int take_entry(struct session *s, struct reader *r, bool learn)
         struct address a;
         int rc = address_read(r, &a);
         if (rc < 0) return rc;
-        if (p && !peer_add_address(p, &a, session_scope(s), false)) node_discard(n, MOTH_EBAD_ADDRESS);
+        if (p && !peer_add_address(&n->peers, p, &a, session_scope(s), false)) node_discard(n, MOTH_EBAD_ADDRESS);
     }
     return 0;
 }

@@ -15,9 +15,7 @@ bool hooks_accept(struct session *s)
     struct moth_node *n = s->node;
     char name[PEER_DISPLAY_BYTES];
     if (!n->hooks.accept) return true;
-    struct peer stranger = {.id = s->link->peer};
-    const struct peer *p = peers_find(&n->peers, &s->link->peer);
-    peer_display(p ? p : &stranger, name);
+    peers_display(&n->peers, &s->link->peer, name);
     n->in_hook = true;
     bool yes = n->hooks.accept(n->hooks_owner, &s->link->peer, name, s->address, s->link->inbound);
     n->in_hook = false;

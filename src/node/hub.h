@@ -5,7 +5,8 @@
  *   node      opening, closing, the turn, events to the owner; frames in, to whom they belong
  *   session   links coming up and going down, two links to one peer, pings, pauses
  *   dial      addresses that are wanted, redial, dialling somebody who has no route
- *   topology  adverts in and out, the only writer of the router
+ *   topology  adverts of others, the only writer of the map beside our own links; own: the one we sign
+ *   changes   when the routes follow the map, and who hears of it
  *   invite    one line for others to join by, and joining by theirs
  *   sync      which adverts each neighbour still lacks; digests
  *   route     the way out: forwarding, sealing, notices, broadcasts
@@ -29,6 +30,7 @@
 #include "node/data.h"
 #include "node/keys.h"
 #include "node/peers.h"
+#include "node/reading.h"
 #include "node/recent.h"
 #include "node/reserve.h"
 #include "node/store.h"
@@ -67,40 +69,37 @@ struct session {
     uint64_t mismatch_us, digest_us; /* first of a row of differing tables; when a digest was last sent for it */
     uint8_t *pending;       /* owned; a bit for each origin whose advert is to be sent, NULL: none */
     unsigned pending_count, pending_at;
+    uint64_t adverts_us;    /* none is sent before */
     bool ping_after_pending;
     struct bucket adverts_in, adverts_out, digests_in, lists_in;
 };
 
-/* Which advert of an origin is newer. The boot decides only between two processes that run with one key and count
- * alike. */
-struct version {
-    uint64_t seq, boot;
+struct deferred { /* newer, verified, waiting for the bucket */
+    struct pooled *advert; /* held */
+    struct version version;
+    uint64_t at_us;
+    uint32_t age_s;
+    enum address_scope scope; /* of the link it came over */
 };
 
-struct origin { /* one advert */
-    struct moth_id id;
-    struct peer *peer; /* borrowed */
-    unsigned slot;     /* its bit in the pending sets */
-    uint8_t *bytes;    /* owned */
-    size_t size;
+struct origin { /* one advert; there may be thousands */
+    struct peer *peer;     /* borrowed; it points back */
+    struct pooled *advert; /* held */
     struct version version;
-    uint64_t taken_us, expires_us, hash;
-    uint32_t age_s;    /* when taken */
-    bool routed;       /* not expired: the router knows it */
-    struct version told; /* scratch of sync_on_digest */
+    uint64_t taken_us, expires_us;
     struct bucket bucket;
-    uint8_t *deferred; /* owned: newer, verified, waiting for the bucket */
-    size_t deferred_size;
-    struct version deferred_version;
-    uint64_t deferred_us;
-    uint32_t deferred_age_s;
-    enum address_scope deferred_scope; /* of the link it came over */
+    struct deferred *deferred; /* owned; NULL: none */
+    uint32_t age_s;            /* when taken */
+    unsigned slot : 31;        /* its bit in the pending sets */
+    bool routed : 1;           /* not expired: the router knows it */
 };
+
+#define ORIGIN_PER_SECOND 1u /* adverts of one origin, our own included */
+#define ORIGIN_BURST 5u
 
 struct topology {
-    struct id_map origins;
     struct origin **slots; /* by slot; NULL: free */
-    unsigned slot_count, slot_max;
+    unsigned slot_count, slot_max, count;
     uint64_t table_hash;
     bool own_changed; /* our advert must be made anew */
     uint64_t own_due_us, refresh_us, deferred_us, expiry_us; /* when each is to be looked at; UINT64_MAX: not */
@@ -155,7 +154,7 @@ struct moth_node {
     uint8_t network_key[32];
     uint64_t boot, started_us, due_us, serial;
     uint64_t logged_us[MOTH_ERROR_COUNT]; /* when a failure of a stranger was last logged, by reason */
-    bool leaving;
+    bool leaving, only_wanted;
 
     unsigned advertised_count;
     struct address advertised;
@@ -167,7 +166,9 @@ struct moth_node {
     size_t wanted_count;
     struct topology topology;
     struct router *router;
-    bool map_changed; /* the routes do not yet follow */
+    bool map_changed;  /* the routes do not yet follow */
+    bool links_changed; /* nor do they follow our own links */
+    uint64_t routes_us, routes_hold_us; /* for others' links the next search is not before; how long that is */
     struct seen *seen;
     struct keys keys;
     struct reserve reserve;
@@ -237,6 +238,9 @@ void node_fill_sent(const struct moth_node *n, const struct outgoing *m, struct 
 void node_discard(struct moth_node *n, int reason); /* counts one dropped or refused thing */
 void node_discard_from(struct session *s, int reason); /* and logs it, once a peer or a minute */
 
+/* changes.c */
+void changes_turn(struct moth_node *n); /* the routes follow the map, if it may be searched now */
+
 /* session.c */
 extern const struct link_events session_events;
 struct session *session_new(struct moth_node *n, struct link *l);
@@ -267,7 +271,11 @@ void peer_list_send(struct session *s);
 /* topology.c */
 int topology_open(struct moth_node *n);
 void topology_close(struct moth_node *n);
-void topology_links_changed(struct moth_node *n); /* after the router was told */
+/* Takes over an advert: the table, the map, the address book, and on to all links but its source (NULL: it is our own,
+ * or speaks for us). `scope` is that of the link it came over. */
+void topology_adopt(struct moth_node *n, struct origin *o, struct pooled *advert, uint32_t age_s,
+                    const struct session *from, enum address_scope scope);
+struct origin *topology_add(struct moth_node *n, const struct moth_id *id); /* NULL: the table is full */
 int topology_on_update(struct session *s, struct slice body);
 uint64_t topology_tick(struct moth_node *n, uint64_t now_us);
 /* Learns from an advert that came by hand: how old it is nobody knows, so it stays out of the table. `scope` is that of
@@ -275,8 +283,13 @@ uint64_t topology_tick(struct moth_node *n, uint64_t now_us);
 int topology_introduce(struct moth_node *n, struct slice bytes, enum address_scope scope);
 struct origin *topology_find(const struct moth_node *n, const struct moth_id *id); /* NULL: no advert of theirs */
 
+/* own.c */
+void own_links_changed(struct moth_node *n); /* after the router was told */
+int own_advertise(struct moth_node *n);
+int own_on_echo(struct session *s, struct slice bytes, struct version theirs, uint32_t age_s);
+uint64_t own_tick(struct moth_node *n, uint64_t now_us);
+
 /* sync.c */
-bool version_is_newer(struct version a, struct version b);
 void sync_ready(struct session *s); /* a link is ready: tell it our advert and digest */
 void sync_gone(struct session *s);
 void sync_set_pending(struct session *s, const struct origin *o);
@@ -385,7 +398,7 @@ void jobs_forget_staged(struct moth_node *n);
 int book_load(struct moth_node *n);
 int64_t book_row(struct moth_node *n, struct peer *p); /* written before whatever is written next; 0: not now */
 void book_touch(struct moth_node *n, struct peer *p);  /* learned something that is worth keeping */
-void book_learn_near(struct peer *p, const struct advert *a);
+void book_learn_near(struct moth_node *n, struct peer *p, const struct advert *a);
 uint64_t book_tick(struct moth_node *n, uint64_t now_us);
 
 #endif

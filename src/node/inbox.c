@@ -25,10 +25,8 @@ struct told {
 static void describe(const struct moth_node *n, const struct envelope *e, const struct envelope_body *body,
                      unsigned how, struct told *out)
 {
-    struct peer stranger = {.id = e->src};
-    const struct peer *p = peers_find(&n->peers, &e->src);
     bool has_path = (e->flags & ENVELOPE_HAS_PATH) != 0;
-    peer_display(p ? p : &stranger, out->name);
+    peers_display(&n->peers, &e->src, out->name);
     *put_bytes((uint8_t *)out->type, body->type.data, body->type.bytes) = '\0';
     out->message = (struct moth_message){.from = e->src,
                                          .name = out->name,
@@ -89,7 +87,7 @@ static struct arrival *arrival_new(struct moth_node *n, struct peer *from, uint6
     a->id = id;
     a->bytes = bytes;
     from->held++;
-    from->arrived_bytes += bytes;
+    peer_deal(from)->arrived_bytes += bytes;
     n->arrived_count++;
     n->arrived_bytes += bytes;
     if (n->last_arrival) n->last_arrival->after = a;
@@ -111,7 +109,7 @@ static struct arrival *take_first(struct moth_node *n)
 static void forget(struct moth_node *n, struct arrival *a)
 {
     a->from->held--;
-    a->from->arrived_bytes -= a->bytes;
+    a->from->dealings->arrived_bytes -= a->bytes;
     n->arrived_count--;
     n->arrived_bytes -= a->bytes;
     free(a->body);
@@ -373,14 +371,15 @@ static int keep(struct moth_node *n, struct peer *from, const struct envelope *e
     w->done = on_kept;
     w->subject = a;
     store_write(&n->store, w);
-    if (e->id > from->delivered_top) from->delivered_top = e->id;
+    struct dealings *d = peer_deal(from);
+    if (e->id > d->delivered_top) d->delivered_top = e->id;
     return 0;
 }
 
 static int check_room(const struct moth_node *n, const struct peer *from, size_t bytes)
 {
     int rc = store_room(&n->store);
-    bool full = from->arrived_bytes + bytes > n->limits[MOTH_LIMIT_INBOX_PER_SENDER] ||
+    bool full = peer_dealings(from)->arrived_bytes + bytes > n->limits[MOTH_LIMIT_INBOX_PER_SENDER] ||
                 n->arrived_bytes + bytes > n->limits[MOTH_LIMIT_INBOX_BYTES];
     return rc == 0 && full ? MOTH_EFULL : rc;
 }
@@ -444,8 +443,9 @@ static int take_light(struct moth_node *n, struct peer *from, const struct envel
 {
     if (e->kind == ENVELOPE_REPLY && body->re == 0) return MOTH_EMALFORMED;
     if (from->blocked) return MOTH_EUNWANTED;
-    if (!from->light) from->light = recent_new(n->limits[MOTH_LIMIT_LIGHT_IDS]);
-    int rc = recent_add(from->light, e->id);
+    struct dealings *d = peer_deal(from);
+    if (!d->light) d->light = recent_new(n->limits[MOTH_LIMIT_LIGHT_IDS]);
+    int rc = recent_add(d->light, e->id);
     if (rc == 0) rc = inbox_admit(n, e, body, 0);
     if (rc == 0) inbox_deliver(n, e, body, 0);
     return rc;
@@ -476,7 +476,7 @@ int inbox_accept(struct moth_node *n, struct span frame, const struct envelope *
     struct peer *from = peers_find(&n->peers, &e->src);
     if (from == n->self) return MOTH_ELOOP;
     if (!from || !from->has_keys) return MOTH_EUNKNOWN_SENDER;
-    int rc = keys_from(&n->keys, &e->src, from->x25519_key, e->epk, &key);
+    int rc = keys_from(&n->keys, &e->src, from->facts->x25519_key, e->epk, &key);
     if (rc == 0) rc = envelope_open(e, span_slice(frame), key, plain.data, &body);
     if (rc < 0) return rc;
     keys_proven(&n->keys, &e->src, e->epk);

@@ -206,8 +206,8 @@ int moth_invite(const struct moth_node *n, char *out, size_t capacity)
     v->has_network_key = n->has_network_key;
     if (v->has_network_key) memcpy(v->network_key, n->network_key, sizeof v->network_key);
     if (n->advertised_count > 0) address_format(&n->advertised, v->address);
-    v->advert_bytes = own->size;
-    memcpy(v->advert, own->bytes, own->size);
+    v->advert_bytes = own->advert->size;
+    memcpy(v->advert, own->advert->bytes, own->advert->size);
     int rc = moth_invitation_write(v, out, capacity);
     moth_invitation_wipe(v);
     free(v);

@@ -2,15 +2,13 @@
 #include "node/lab.h"
 
 #include "base/mem.h"
-#include "net/sim.h"
+#include "base/pool.h"
 #include "node/hub.h"
 #include "node/store_disk.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CALENDAR_MS 1893456000000u /* 2030-01-01 00:00:00 UTC */
-#define DISK_US 1000u
 #define FILES_MAX 4
 #define FILE_BYTES_MAX 128
 #define FILE_NAME_BYTES 32
@@ -35,12 +33,14 @@ struct machine {
     uint64_t random;
     uint64_t tick_number, tick_us;
     int64_t clock_ms;
+    uint64_t disk_us; /* what a job of the worker takes */
     bool writes_fail;
     unsigned lost_per_mille;
 };
 
 struct lab {
     struct sim *sim;
+    struct moth_pool *pool;
     unsigned count;
     struct machine *machines;
     void (*on_event)(void *owner, unsigned machine, const struct moth_event *event);
@@ -59,7 +59,7 @@ static uint64_t host_now_us(void *context)
 static uint64_t host_wall_ms(void *context)
 {
     const struct machine *m = context;
-    return CALENDAR_MS + sim_now_us(m->lab->sim) / 1000 + (uint64_t)m->clock_ms;
+    return LAB_CALENDAR_MS + sim_now_us(m->lab->sim) / 1000 + (uint64_t)m->clock_ms;
 }
 
 /* Each machine has a stream of its own, so that one more draw here moves nothing there. */
@@ -108,7 +108,7 @@ static void host_work(void *context, void (*run)(void *job), void (*done)(void *
     struct work *w = mem_new(sizeof *w);
     *w = (struct work){.after = m->works, .machine = m, .run = run, .done = done, .job = job};
     m->works = w;
-    sim_call(m->lab->sim, m->index, sim_now_us(m->lab->sim) + DISK_US, work_due, w, 0);
+    sim_call(m->lab->sim, m->index, sim_now_us(m->lab->sim) + m->disk_us, work_due, w, 0);
 }
 
 /* A killed process writes no more; what it had begun is only tidied up. */
@@ -216,7 +216,7 @@ void lab_turn(struct lab *lab, unsigned machine)
     turn(&lab->machines[machine]);
 }
 
-static bool step(struct lab *lab, uint64_t until_us)
+bool lab_step(struct lab *lab, uint64_t until_us)
 {
     unsigned touched;
     if (!sim_step(lab->sim, until_us, &touched)) return false;
@@ -227,7 +227,7 @@ static bool step(struct lab *lab, uint64_t until_us)
 void lab_run(struct lab *lab, uint64_t us)
 {
     uint64_t until_us = sim_now_us(lab->sim) + us;
-    while (step(lab, until_us)) continue;
+    while (lab_step(lab, until_us)) continue;
 }
 
 bool lab_run_until(struct lab *lab, bool (*holds)(struct lab *lab, void *argument), void *argument, uint64_t limit_us)
@@ -237,7 +237,7 @@ bool lab_run_until(struct lab *lab, bool (*holds)(struct lab *lab, void *argumen
         if (holds(lab, argument)) return true;
         if (sim_now_us(lab->sim) >= until_us) return false;
         look_us += 10000; /* asking after every event would cost more than the events */
-        while (step(lab, look_us)) continue;
+        while (lab_step(lab, look_us)) continue;
     }
 }
 
@@ -273,7 +273,7 @@ void lab_address(unsigned machine, char out[MOTH_ADDRESS_TEXT_BYTES])
     address_format(&a, out);
 }
 
-int lab_start(struct lab *lab, unsigned machine, const char *name, const struct moth_config *config)
+int lab_open(struct lab *lab, unsigned machine, const char *name, const struct moth_config *config)
 {
     struct machine *m = &lab->machines[machine];
     struct moth_config copy = config ? *config : (struct moth_config){.open = true};
@@ -285,7 +285,13 @@ int lab_start(struct lab *lab, unsigned machine, const char *name, const struct 
     int rc = moth_node_open(&copy, &m->host, sim_endpoint(lab->sim, machine), on_event, m, &m->node);
     if (rc < 0) m->node = NULL;
     m->tick_us = 0;
-    turn(m);
+    return rc;
+}
+
+int lab_start(struct lab *lab, unsigned machine, const char *name, const struct moth_config *config)
+{
+    int rc = lab_open(lab, machine, name, config);
+    turn(&lab->machines[machine]);
     return rc;
 }
 
@@ -340,6 +346,26 @@ void lab_fail_writes(struct lab *lab, unsigned machine, bool fail)
     lab->machines[machine].writes_fail = fail;
 }
 
+void lab_slow_disk(struct lab *lab, unsigned machine, uint64_t us)
+{
+    lab->machines[machine].disk_us = us;
+}
+
+const struct moth_host *lab_host(const struct lab *lab, unsigned machine)
+{
+    return &lab->machines[machine].host;
+}
+
+struct moth_transport *lab_transport(const struct lab *lab, unsigned machine)
+{
+    return sim_endpoint(lab->sim, machine);
+}
+
+int64_t lab_clock_of(const struct lab *lab, unsigned machine)
+{
+    return lab->machines[machine].clock_ms;
+}
+
 struct disk *lab_disk(struct lab *lab, unsigned machine)
 {
     return lab->machines[machine].disk;
@@ -350,36 +376,16 @@ void lab_lose_updates(struct lab *lab, unsigned machine, unsigned per_mille)
     lab->machines[machine].lost_per_mille = per_mille;
 }
 
-/* --- the wire --- */
+/* --- what one sees --- */
 
-void lab_latency(struct lab *lab, unsigned a, unsigned b, uint32_t latency_us, uint32_t jitter_us)
+struct sim *lab_sim(struct lab *lab)
 {
-    sim_latency(lab->sim, a, b, latency_us, jitter_us);
+    return lab->sim;
 }
 
-void lab_cut(struct lab *lab, unsigned a, unsigned b, bool silent)
+unsigned lab_count(const struct lab *lab)
 {
-    sim_cut(lab->sim, a, b, silent);
-}
-
-void lab_join(struct lab *lab, unsigned a, unsigned b)
-{
-    sim_join(lab->sim, a, b);
-}
-
-void lab_partition(struct lab *lab, unsigned first, unsigned count, bool cut)
-{
-    for (unsigned a = first; a < first + count; a++)
-        for (unsigned b = 0; b < lab->count; b++) {
-            if (b >= first && b < first + count) continue;
-            if (cut) sim_cut(lab->sim, a, b, false);
-            else sim_join(lab->sim, a, b);
-        }
-}
-
-void lab_freeze(struct lab *lab, unsigned machine, bool frozen)
-{
-    sim_freeze(lab->sim, machine, frozen);
+    return lab->count;
 }
 
 uint64_t lab_now_us(const struct lab *lab)
@@ -403,11 +409,12 @@ struct lab *lab_new(uint64_t seed, unsigned machines_max)
 {
     struct lab *lab = mem_new(sizeof *lab);
     lab->sim = sim_new(seed, machines_max);
+    lab->pool = pool_new();
     lab->count = machines_max;
     lab->machines = mem_array(machines_max, sizeof *lab->machines);
     for (unsigned i = 0; i < machines_max; i++) {
         struct machine *m = &lab->machines[i];
-        *m = (struct machine){.lab = lab, .index = i, .random = sim_random(lab->sim)};
+        *m = (struct machine){.lab = lab, .index = i, .random = sim_random(lab->sim), .disk_us = LAB_DISK_US};
         make_disk(m);
         m->host = (struct moth_host){.context = m,
                                      .now_us = host_now_us,
@@ -420,6 +427,7 @@ struct lab *lab_new(uint64_t seed, unsigned machines_max)
                                      .file_fill = host_file_fill,
                                      .home = m->home,
                                      .vfs = disk_name(m->disk),
+                                     .pool = lab->pool,
                                      .log = host_log};
     }
     return lab;
@@ -428,11 +436,16 @@ struct lab *lab_new(uint64_t seed, unsigned machines_max)
 /* Work under way is finished, so that nothing is left behind; the nodes are gone by then. */
 void lab_free(struct lab *lab)
 {
+    uint64_t slowest_us = LAB_DISK_US;
     if (!lab) return;
-    for (unsigned i = 0; i < lab->count; i++) lab_kill(lab, i);
-    lab_run(lab, DISK_US);
+    for (unsigned i = 0; i < lab->count; i++) {
+        lab_kill(lab, i);
+        if (lab->machines[i].disk_us > slowest_us) slowest_us = lab->machines[i].disk_us;
+    }
+    lab_run(lab, slowest_us);
     sim_free(lab->sim);
     for (unsigned i = 0; i < lab->count; i++) disk_free(lab->machines[i].disk);
+    pool_free(lab->pool);
     free(lab->machines);
     free(lab);
 }

@@ -71,9 +71,9 @@ static bool was_logged(struct session *s, int reason)
 {
     struct moth_node *n = s->node;
     uint64_t now = node_now_us(n), bit = (uint64_t)1 << -reason, *last = &n->logged_us[-reason];
-    if (s->peer ? (s->peer->logged & bit) != 0 : *last != 0 && now - *last < LOG_AGAIN_US) return true;
+    if (s->peer ? (peer_dealings(s->peer)->logged & bit) != 0 : *last != 0 && now - *last < LOG_AGAIN_US) return true;
     if (!bucket_take(&n->log_lines, LOG_LINES_PER_SECOND, LOG_LINES_BURST, now)) return true;
-    if (s->peer) s->peer->logged |= bit;
+    if (s->peer) peer_deal(s->peer)->logged |= bit;
     else *last = now;
     return false;
 }
@@ -176,6 +176,7 @@ static void take_config(struct moth_node *n, const struct moth_config *config)
     memcpy(n->name, config->name, strlen(config->name) + 1);
     n->ttl_s = config->ttl_s;
     n->retries = config->retries;
+    n->only_wanted = config->only_wanted;
     n->has_network_key = config->has_network_key;
     if (config->has_network_key) memcpy(n->network_key, config->network_key, 32);
     else crypto_sha256(slice_text(open_network), n->network_key);
@@ -194,11 +195,11 @@ static void make_rooms(struct moth_node *n)
     n->due_us = n->mail_expiry_us = n->mail_due_us = n->book_us = UINT64_MAX;
     links_init(&n->links, n->transport, n->host, &n->identity, n->network_key, n->boot, &session_events, n);
     n->links.slow_bytes = n->limits[MOTH_LIMIT_LINK_SLOW_BYTES];
-    peers_init(&n->peers, n->limits[MOTH_LIMIT_KNOWN_PEERS], seed);
+    peers_init(&n->peers, n->limits[MOTH_LIMIT_KNOWN_PEERS], seed, n->host->pool);
     n->self = peers_get(&n->peers, &n->identity.id, true);
     peer_prove(&n->peers, n->self, n->identity.ed25519_public, n->identity.x25519_public);
     n->self->reachable = true;
-    memcpy(n->self->claimed, n->name, sizeof n->name);
+    peer_claim(&n->peers, n->self, n->name);
     peer_pin_name(&n->peers, n->self, n->name);
     boxes_init(&n->boxes, seed);
     id_map_init(&n->arriving, seed);
@@ -370,40 +371,6 @@ void moth_node_close(struct moth_node *n)
 
 /* --- the turn --- */
 
-static void tell_route(struct moth_node *n, const struct route *r)
-{
-    char name[PEER_DISPLAY_BYTES];
-    struct peer *p = peers_get(&n->peers, &r->id, false);
-    bool up = r->hops != ROUTER_UNREACHABLE;
-    if (!p) return;
-    bool was = p->reachable;
-    struct moth_event event = {.peer = r->id, .name = name, .via = r->next, .hops = up ? r->hops : 0};
-    p->reachable = up;
-    peer_display(p, name);
-    if (up != was) {
-        event.kind = up ? MOTH_EVENT_PEER_UP : MOTH_EVENT_PEER_DOWN;
-        node_emit(n, &event);
-    }
-    event.kind = MOTH_EVENT_ROUTE;
-    node_emit(n, &event);
-    mail_route_changed(n, &r->id); /* gone, too: it may be dialled */
-    n->receipts_due = true;
-}
-
-/* The list is copied: handlers may change what it came from. */
-static void update_routes(struct moth_node *n)
-{
-    size_t count;
-    n->map_changed = false;
-    if (!router_recompute(n->router)) return;
-    n->counts.recomputes++;
-    const struct route *changes = router_changes(n->router, &count);
-    struct route *copy = mem_array(count, sizeof *copy);
-    if (count > 0) memcpy(copy, changes, count * sizeof *copy);
-    for (size_t i = 0; i < count; i++) tell_route(n, &copy[i]);
-    free(copy);
-}
-
 static void do_what_is_due(struct moth_node *n, uint64_t now_us)
 {
     uint64_t due[5] = {sessions_tick(n, now_us)};
@@ -435,9 +402,9 @@ uint64_t moth_node_tick(struct moth_node *n)
     assert(!n->ticking && !n->emitting); /* not from inside an event */
     n->ticking = true;
     if (n->first_turn) tell_report(n);
-    update_routes(n);
+    changes_turn(n);
     if (n->due_us <= now) do_what_is_due(n, now);
-    update_routes(n);
+    changes_turn(n);
     mail_turn(n);
     inbox_turn(n);
     receipts_turn(n);

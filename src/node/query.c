@@ -17,15 +17,15 @@ static void fill_address(const struct peer *p, char out[MOTH_ADDRESS_TEXT_BYTES]
 {
     out[0] = '\0';
     if (p->session) memcpy(out, p->session->address, MOTH_ADDRESS_TEXT_BYTES);
-    else if (p->address_count > 0) address_format(&p->addresses[0].address, out);
+    else if (p->facts->address_count > 0) address_format(&p->facts->addresses[0].address, out);
 }
 
 static void fill_peer(const struct moth_node *n, const struct peer *p, struct moth_peer *out)
 {
     const struct moth_id *next = router_next_hop(n->router, &p->id);
     *out = (struct moth_peer){.id = p->id, .linked = p->session != NULL, .reachable = next != NULL, .rtt_us = -1,
-                              .is_aliased = p->alias[0] != '\0', .is_blocked = p->blocked};
-    memcpy(out->claimed, p->claimed, sizeof out->claimed);
+                              .is_aliased = p->facts->alias[0] != '\0', .is_blocked = p->blocked};
+    memcpy(out->claimed, p->facts->claimed, sizeof out->claimed);
     peer_display(p, out->name);
     fill_address(p, out->address);
     if (p->session) {
@@ -159,10 +159,8 @@ static bool give(struct history *h, const struct stored_text *t)
 {
     char name[PEER_DISPLAY_BYTES], type[ENVELOPE_TYPE_MAX + 1];
     struct envelope_body body;
-    struct peer stranger = {.id = t->peer};
-    const struct peer *p = peers_find(&h->node->peers, &t->peer);
     if (envelope_body_decode((uint8_t)t->flags, t->body, &body) < 0) return true;
-    peer_display(p ? p : &stranger, name);
+    peers_display(&h->node->peers, &t->peer, name);
     *put_bytes((uint8_t *)type, body.type.data, body.type.bytes) = '\0';
     h->each(h->context, &(struct moth_entry){.is_ours = t->is_ours, .peer = t->peer, .name = name, .id = t->id,
                                              .re = body.re, .time_ms = t->time_ms,
@@ -274,8 +272,9 @@ void moth_status(const struct moth_node *n, struct moth_status *out)
     out->frames_out = n->links.frames_out;
     out->bytes_in = n->links.bytes_in;
     out->bytes_out = n->links.bytes_out;
+    out->message_bytes_out = n->links.message_bytes_out;
     out->handshakes = n->links.handshakes;
-    out->peers = n->peers.by_id.count - 1;
+    out->peers = peers_count(&n->peers) - 1;
     out->reachable = router_routes(n->router, NULL, 0);
     out->mail = n->boxes.mail_count;
     out->mail_bytes = n->boxes.mail_bytes;

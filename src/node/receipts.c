@@ -69,7 +69,7 @@ static void drop_receipts(struct moth_node *n, struct receipts **at)
 {
     struct receipts *r = *at;
     *at = r->after;
-    r->to->receipts = NULL;
+    r->to->dealings->receipts = NULL;
     r->to->held--;
     n->receipts_waiting--;
     free(r);
@@ -86,14 +86,15 @@ static void drop_oldest_receipts(struct moth_node *n)
 
 static struct receipts *receipts_for(struct moth_node *n, struct peer *to)
 {
-    if (to->receipts) return to->receipts;
+    struct dealings *d = peer_deal(to);
+    if (d->receipts) return d->receipts;
     if (n->receipts_waiting >= SENDERS_WAITING_MAX) drop_oldest_receipts(n);
     struct receipts *r = mem_new(sizeof *r);
     r->to = to;
     r->after = n->receipts;
     n->receipts = r;
     n->receipts_waiting++;
-    to->receipts = r;
+    d->receipts = r;
     to->held++;
     return r;
 }

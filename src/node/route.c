@@ -126,7 +126,7 @@ int route_seal(struct moth_node *n, struct peer *to, struct envelope *head, stru
     int rc = route_next(n, &to->id, &s);
     if (rc == 0 && s->link->slow) rc = MOTH_ESLOW; /* before the cost of sealing */
     if (rc == 0 && !to->has_keys) rc = MOTH_EUNREACHABLE;
-    if (rc == 0) rc = keys_to(&n->keys, &to->id, to->x25519_key, head->epk, &key);
+    if (rc == 0) rc = keys_to(&n->keys, &to->id, to->facts->x25519_key, head->epk, &key);
     if (rc < 0) return rc;
     head->hop_limit = hop_limit_to(n, &to->id);
     head->src = n->identity.id;
@@ -157,7 +157,7 @@ int route_on_message(struct session *s, struct span body)
 static struct bucket *broadcast_bucket(struct moth_node *n, const struct moth_id *src)
 {
     struct peer *p = peers_find(&n->peers, src);
-    return p ? &p->broadcasts : &n->strange_broadcasts;
+    return p ? &peer_deal(p)->broadcasts : &n->strange_broadcasts;
 }
 
 bool route_may_broadcast(struct moth_node *n, const struct moth_id *src)

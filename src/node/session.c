@@ -161,7 +161,7 @@ static void learn_from_handshake(struct session *s)
     struct address at = address_of(l);
     peer_prove(&s->node->peers, s->peer, l->ed25519_key, l->x25519_key);
     s->peer->parted = false;
-    if (!l->inbound || l->listen_port != 0) peer_add_address(s->peer, &at, session_scope(s), !l->inbound);
+    if (!l->inbound || l->listen_port != 0) peer_add_address(&s->node->peers, s->peer, &at, session_scope(s), !l->inbound);
     book_touch(s->node, s->peer);
 }
 
@@ -207,7 +207,7 @@ void session_up(struct moth_node *n, struct peer *p)
     p->linked = p->session->was_up = true;
     dial_up(p->session);
     router_link(n->router, &n->identity.id, &p->id, 1);
-    topology_links_changed(n);
+    own_links_changed(n);
     peer_display(p, name);
     node_emit(n, &(struct moth_event){.kind = MOTH_EVENT_LINK_UP, .peer = p->id, .name = name,
                                       .address = p->session->address, .inbound = p->session->link->inbound});
@@ -383,7 +383,7 @@ static void went_down(struct session *s, int reason)
     if (!p->linked) return;
     p->linked = false;
     router_unlink(n->router, &n->identity.id, &p->id);
-    topology_links_changed(n);
+    own_links_changed(n);
     peer_display(p, name);
     node_emit(n, &(struct moth_event){.kind = MOTH_EVENT_LINK_DOWN, .peer = p->id, .name = name, .address = s->address,
                                       .inbound = s->link->inbound, .reason = reason});

@@ -107,15 +107,16 @@ int store_peer_row(const struct store *s, const struct moth_id *id, int64_t *row
 static int learn_delivered(const struct store *s, struct peer *p)
 {
     int64_t floor = 0, top = 0;
-    if (p->delivered_epoch == s->epoch) return 0;
+    struct dealings *d = peer_deal(p);
+    if (d->delivered_epoch == s->epoch) return 0;
     int rc = p->row > 0 ? 0 : store_peer_row(s, &p->id, &p->row); /* forgotten here, perhaps, but not there */
-    if (p->delivered_epoch == 0) p->unsaved = true; /* a prune may be on its way */
+    if (d->delivered_epoch == 0) p->unsaved = true; /* a prune may be on its way */
     if (rc == 0) rc = ask_number(s, QUERY_FLOOR, p->row, 0, &floor);
     if (rc == 0) rc = ask_number(s, QUERY_TOP, p->row, 0, &top);
     if (rc < 0 && rc != MOTH_ENOT_FOUND) return rc;
-    p->delivered_floor = (uint64_t)floor;
-    if ((uint64_t)top > p->delivered_top) p->delivered_top = (uint64_t)top;
-    p->delivered_epoch = s->epoch;
+    d->delivered_floor = (uint64_t)floor;
+    if ((uint64_t)top > d->delivered_top) d->delivered_top = (uint64_t)top;
+    d->delivered_epoch = s->epoch;
     return 0;
 }
 
@@ -124,8 +125,8 @@ int store_delivered(const struct store *s, struct peer *p, uint64_t id)
     int64_t one;
     int rc = learn_delivered(s, p);
     if (rc < 0) return rc;
-    if (id <= p->delivered_floor) return MOTH_ETOO_OLD;
-    if (id > p->delivered_top) return 0;
+    if (id <= p->dealings->delivered_floor) return MOTH_ETOO_OLD;
+    if (id > p->dealings->delivered_top) return 0;
     rc = ask_number(s, QUERY_DELIVERED, p->row, (int64_t)id, &one);
     return rc == 0 ? MOTH_EDUPLICATE : rc == MOTH_ENOT_FOUND ? 0 : rc;
 }

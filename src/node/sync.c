@@ -20,12 +20,8 @@
 #define DIGEST_ENTRIES_MAX 16384u
 #define DIGESTS_PER_SECOND 1u
 #define DIGESTS_BURST 8u
+#define GROUPS_PER_SECOND 20u
 #define CONTROL_ROOM (256u << 10)
-
-bool version_is_newer(struct version a, struct version b)
-{
-    return a.seq != b.seq ? a.seq > b.seq : a.boot > b.boot;
-}
 
 /* --- what is still to be sent on a link --- */
 
@@ -55,7 +51,9 @@ void sync_flood(struct moth_node *n, const struct origin *o, const struct sessio
 {
     for (struct link *l = n->links.first; l; l = l->after) {
         struct session *s = session_of(l);
-        if (s && s->peer && s != except && !s->retired && s->peer != o->peer) sync_set_pending(s, o);
+        if (!s || !s->peer) continue;
+        if (s == except) sync_clear_pending(s, o->slot); /* an older one was still to be sent there */
+        else if (!s->retired && s->peer != o->peer) sync_set_pending(s, o);
     }
 }
 
@@ -63,19 +61,33 @@ static void send_advert(struct session *s, const struct origin *o)
 {
     uint8_t age[4];
     put_uint(age, o->age_s + (node_now_us(s->node) - o->taken_us) / 1000000, 4);
-    link_send(s->link, FRAME_NETWORK_UPDATE, slice_of(age, sizeof age), slice_of(o->bytes, o->size));
+    link_send(s->link, FRAME_NETWORK_UPDATE, slice_of(age, sizeof age), pooled_slice(o->advert));
     s->node->counts.adverts_out++;
+}
+
+/* Over the rate, one at a time would wake both ends for each: those of a twentieth of a second leave together. */
+static uint64_t group_ready_us(const struct session *s, uint64_t per_second)
+{
+    uint64_t group = per_second / GROUPS_PER_SECOND;
+    if (group > s->pending_count) group = s->pending_count;
+    if (group == 0) group = 1;
+    return bucket_ready_us(&s->adverts_out, per_second, per_second - group + 1);
 }
 
 static void send_pending(struct session *s, uint64_t now_us)
 {
     struct topology *t = &s->node->topology;
     uint64_t per_second = s->node->limits[MOTH_LIMIT_ADVERTS_PER_SECOND];
+    if (s->pending_count > 0 && s->adverts_us > now_us) {
+        node_due(s->node, s->adverts_us);
+        return;
+    }
     while (s->pending_count > 0 && link_control_queued(s->link) < CONTROL_ROOM) {
         while (!has_bit(s, s->pending_at % t->slot_count)) s->pending_at++;
         unsigned slot = s->pending_at % t->slot_count;
         if (!bucket_take(&s->adverts_out, per_second, per_second, now_us)) {
-            node_due(s->node, bucket_ready_us(&s->adverts_out, per_second, per_second));
+            s->adverts_us = group_ready_us(s, per_second);
+            node_due(s->node, s->adverts_us);
             return;
         }
         send_advert(s, t->slots[slot]);
@@ -111,7 +123,7 @@ static void send_digest(struct session *s, bool answer)
     uint8_t *body = mem_new(1 + (size_t)t->slot_count * DIGEST_ENTRY_BYTES), *at = put_uint(body, answer, 1);
     for (unsigned i = 0; i < t->slot_count; i++) {
         const struct origin *o = t->slots[i];
-        if (o && o->routed) at = put_uint(put_uint(put_id(at, &o->id), o->version.seq, 8), o->version.boot, 8);
+        if (o && o->routed) at = put_uint(put_uint(put_id(at, &o->peer->id), o->version.seq, 8), o->version.boot, 8);
     }
     link_send(s->link, FRAME_NETWORK_DIGEST, slice_of(body, (size_t)(at - body)), slice_of(NULL, 0));
     free(body);
@@ -124,22 +136,33 @@ void sync_ready(struct session *s)
     send_digest(s, true); /* both ends send one now: none is wanted back */
 }
 
-/* Notes what the other end has; true when it has something newer than we do. */
-static bool read_digest(struct moth_node *n, struct reader r)
+/* Notes what the other end has, by slot; true when it has something newer than we do. */
+static bool read_digest(const struct moth_node *n, struct reader r, struct version *told)
 {
     bool lacking = false;
-    for (unsigned i = 0; i < n->topology.slot_count; i++)
-        if (n->topology.slots[i]) n->topology.slots[i]->told = (struct version){0};
     while (reader_left(&r) > 0) {
         struct moth_id id;
         read_id(&r, &id);
         uint64_t seq = read_uint(&r, 8);
         struct version v = {seq, read_uint(&r, 8)};
-        struct origin *o = topology_find(n, &id);
-        if (o) o->told = v;
+        const struct origin *o = topology_find(n, &id);
+        if (o) told[o->slot] = v;
         if (!o || version_is_newer(v, o->version)) lacking = true;
     }
     return lacking;
+}
+
+/* What we have and they lack is to be sent; what they have, not any more. */
+static void compare_tables(struct session *s, const struct version *told)
+{
+    const struct topology *t = &s->node->topology;
+    for (unsigned i = 0; i < t->slot_count; i++) {
+        const struct origin *o = t->slots[i];
+        if (!o) continue;
+        if (!version_is_newer(o->version, told[i])) sync_clear_pending(s, i);
+        /* an expired one only to somebody who has an older */
+        else if (o->routed || told[i].seq != 0) sync_set_pending(s, o);
+    }
 }
 
 int sync_on_digest(struct session *s, struct slice body)
@@ -154,13 +177,10 @@ int sync_on_digest(struct session *s, struct slice body)
         node_discard_from(s, MOTH_ERATE);
         return 0;
     }
-    bool lacking = read_digest(n, r);
-    for (unsigned i = 0; i < n->topology.slot_count; i++) {
-        struct origin *o = n->topology.slots[i];
-        if (!o || !version_is_newer(o->version, o->told)) continue;
-        /* an expired one only to somebody who has an older */
-        if (o->routed || o->told.seq != 0) sync_set_pending(s, o);
-    }
+    struct version *told = mem_array(n->topology.slot_count, sizeof *told);
+    bool lacking = read_digest(n, r, told);
+    compare_tables(s, told);
+    free(told);
     if (flags == 0 && lacking) send_digest(s, true);
     s->ping_after_pending = true;
     return 0;

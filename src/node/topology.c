@@ -1,8 +1,8 @@
-/* topology.c -- adverts in and out: how every node comes to know the whole map, and the router's only writer.
+/* topology.c -- adverts of others: how every node comes to know the whole map.
  *
  * Each origin signs its own list of neighbours and numbers it; newer replaces older. A number is compared before a
  * signature is checked, and a signature checked before anything is charged, stored or passed on. How adverts reach the
- * neighbours is sync.c's business.
+ * neighbours is sync.c's business; the one we sign ourselves is own.c's.
  *
  *   NETWORK_UPDATE   0  4  age_s (not signed)
  *                    4  n  the advert
@@ -14,40 +14,38 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LIFETIME_S 7200u
-#define REFRESH_US 2400000000u  /* a third of the lifetime */
-#define KEPT_US 86400000000u    /* after expiry */
-#define DEBOUNCE_US 20000u      /* several links coming up at once make one advert */
-#define ORIGIN_PER_SECOND 1u
-#define ORIGIN_BURST 5u
-#define SEQ_JUMP 65536u
-#define ECHO_WINDOW_US 60000000u
-#define NODES_PER_ADVERT 4u /* the map holds so many ids for each advert that the table may hold */
+#define KEPT_US 86400000000u /* after expiry */
+#define NODES_PER_ADVERT 4u  /* the map holds so many ids for each advert that the table may hold */
 
 static const uint64_t never = UINT64_MAX;
 
 struct origin *topology_find(const struct moth_node *n, const struct moth_id *id)
 {
-    return id_map_find(&n->topology.origins, id);
-}
-
-static uint64_t entry_hash(const struct moth_id *id, struct version v)
-{
-    uint8_t text[16], hash[CRYPTO_HASH_BYTES];
-    put_uint(put_uint(text, v.seq, 8), v.boot, 8);
-    crypto_sha256_pair(slice_of(id->bytes, MOTH_ID_BYTES), slice_of(text, sizeof text), hash);
-    return get_uint(hash, 8);
+    const struct peer *p = peers_find(&n->peers, id);
+    return p ? p->origin : NULL;
 }
 
 /* --- the table --- */
+
+static uint64_t hash_of(const struct origin *o)
+{
+    return reading_hash(o->advert, &o->peer->id, o->version);
+}
+
+static void forget_deferred(struct origin *o)
+{
+    if (o->deferred) pool_drop(o->deferred->advert);
+    free(o->deferred);
+    o->deferred = NULL;
+}
 
 static void unroute(struct moth_node *n, struct origin *o)
 {
     if (!o->routed) return;
     o->routed = false;
-    n->topology.table_hash ^= o->hash;
+    n->topology.table_hash ^= hash_of(o);
     if (o->peer == n->self) return; /* what our links are we know first-hand */
-    router_remove(n->router, &o->id);
+    router_remove(n->router, &o->peer->id);
     n->map_changed = true;
 }
 
@@ -58,10 +56,11 @@ static void drop_origin(struct moth_node *n, struct origin *o)
         if (session_of(l)) sync_clear_pending(session_of(l), o->slot);
     unroute(n, o);
     o->peer->held--;
+    o->peer->origin = NULL;
     t->slots[o->slot] = NULL;
-    id_map_remove(&t->origins, &o->id);
-    free(o->bytes);
-    free(o->deferred);
+    t->count--;
+    pool_drop(o->advert);
+    forget_deferred(o);
     free(o);
 }
 
@@ -73,17 +72,17 @@ static struct origin *find_useless(const struct moth_node *n)
         struct origin *o = n->topology.slots[i];
         if (!o || o->peer == n->self) continue;
         if (!o->routed) return o;
-        if (!unreachable && router_hops(n->router, &o->id) == ROUTER_UNREACHABLE) unreachable = o;
+        if (!unreachable && router_hops(n->router, &o->peer->id) == ROUTER_UNREACHABLE) unreachable = o;
     }
     return unreachable;
 }
 
-static struct origin *add_origin(struct moth_node *n, const struct moth_id *id)
+struct origin *topology_add(struct moth_node *n, const struct moth_id *id)
 {
     struct topology *t = &n->topology;
     struct peer *p = peers_get(&n->peers, id, true);
     unsigned slot = 0;
-    if (p && t->origins.count >= t->slot_max) {
+    if (p && t->count >= t->slot_max) {
         struct origin *useless = find_useless(n);
         if (!useless) return NULL;
         drop_origin(n, useless);
@@ -94,29 +93,23 @@ static struct origin *add_origin(struct moth_node *n, const struct moth_id *id)
         t->slots = mem_resize(t->slots, ++t->slot_count, sizeof *t->slots);
     }
     struct origin *o = mem_new(sizeof *o);
-    o->id = *id;
     o->peer = p;
+    p->origin = o;
     p->held++;
     o->slot = slot;
     t->slots[slot] = o;
-    id_map_put(&t->origins, id, o);
+    t->count++;
     return o;
-}
-
-static struct origin *get_origin(struct moth_node *n, const struct moth_id *id)
-{
-    struct origin *o = topology_find(n, id);
-    return o ? o : add_origin(n, id);
 }
 
 static void learn(struct moth_node *n, struct peer *p, const struct advert *a, enum address_scope scope)
 {
     char name[PEER_DISPLAY_BYTES];
     bool taken = peer_learn(&n->peers, p, a);
-    book_learn_near(p, a);
+    book_learn_near(n, p, a);
     book_touch(n, p);
     for (unsigned i = 0; i < a->address_count; i++)
-        if (!peer_add_address(p, &a->addresses[i], scope, false)) node_discard(n, MOTH_EBAD_ADDRESS);
+        if (!peer_add_address(&n->peers, p, &a->addresses[i], scope, false)) node_discard(n, MOTH_EBAD_ADDRESS);
     if (!taken || !node_may_note(n)) return;
     peer_display(p, name);
     node_note(n, "another node calls itself %s too; it shows as %s and gets no mail sent to %s", a->name, name,
@@ -124,156 +117,58 @@ static void learn(struct moth_node *n, struct peer *p, const struct advert *a, e
 }
 
 /* Puts an advert in its place in the table. One past its lifetime is kept, unrouted, for what its number says. */
-static void place(struct moth_node *n, struct origin *o, struct slice bytes, const struct advert *a, uint32_t age_s)
+static void place(struct moth_node *n, struct origin *o, struct pooled *advert, uint32_t age_s)
 {
     struct topology *t = &n->topology;
-    uint8_t *copy = mem_copy(bytes.data, bytes.bytes);
-    free(o->bytes);
+    const struct advert *a = reading_of(advert);
     unroute(n, o);
-    o->bytes = copy;
-    o->size = bytes.bytes;
+    pool_drop(o->advert);
+    o->advert = pool_hold(advert);
     o->version = (struct version){a->seq, a->boot};
     o->age_s = age_s;
     o->taken_us = node_now_us(n);
     o->expires_us = o->taken_us + (age_s < a->lifetime_s ? (uint64_t)(a->lifetime_s - age_s) * 1000000 : 0);
-    o->hash = entry_hash(&o->id, o->version);
     o->routed = age_s < a->lifetime_s;
-    if (o->routed) t->table_hash ^= o->hash;
+    if (o->routed) t->table_hash ^= hash_of(o);
     if (o->expires_us < t->expiry_us) t->expiry_us = o->expires_us;
     node_due(n, t->expiry_us);
 }
 
-/* What an advert claims goes into the map. Claims about ids that never advertise must not fill memory: when the map is
- * full only those count whose other end has an advert too. No edge counts without both, so little is lost. */
-static void map_neighbours(struct moth_node *n, const struct moth_id *origin, const struct advert *a)
+/* Claims about ids that never advertise must not fill memory: when the map is full only those count whose other end has
+ * an advert too. No edge counts without both, so little is lost. */
+static void map_known_neighbours(struct moth_node *n, const struct moth_id *origin, const struct advert *a)
 {
     struct neighbour *list = mem_array(a->neighbour_count, sizeof *list);
-    size_t room = NODES_PER_ADVERT * (size_t)n->topology.slot_max;
-    bool full = router_count(n->router) + a->neighbour_count > room;
     unsigned count = 0;
     for (unsigned i = 0; i < a->neighbour_count; i++) {
-        if (!full || topology_find(n, &a->neighbours[i].id)) list[count++] = a->neighbours[i];
+        if (topology_find(n, &a->neighbours[i].id)) list[count++] = a->neighbours[i];
         else node_discard(n, MOTH_EFULL);
     }
     router_set_neighbours(n->router, origin, list, count);
-    n->map_changed = true;
     free(list);
 }
 
-/* Takes over an advert: the table, the map, the address book, and on to all links but its source (NULL: it is our own,
- * or speaks for us). `scope` is that of the link it came over. */
-static void adopt(struct moth_node *n, struct origin *o, struct slice bytes, const struct advert *a, uint32_t age_s,
-                  const struct session *from, enum address_scope scope)
+/* What an advert claims goes into the map. */
+static void map_neighbours(struct moth_node *n, const struct moth_id *origin, const struct advert *a)
 {
-    place(n, o, bytes, a, age_s);
+    size_t room = NODES_PER_ADVERT * (size_t)n->topology.slot_max;
+    bool full = router_count(n->router) + a->neighbour_count > room;
+    if (full) map_known_neighbours(n, origin, a);
+    else router_set_neighbours(n->router, origin, a->neighbours, a->neighbour_count);
+    n->map_changed = true;
+}
+
+void topology_adopt(struct moth_node *n, struct origin *o, struct pooled *advert, uint32_t age_s,
+                    const struct session *from, enum address_scope scope)
+{
+    const struct advert *a = reading_of(advert);
+    place(n, o, advert, age_s);
     if (o->peer != n->self && o->routed) {
-        map_neighbours(n, &o->id, a);
+        map_neighbours(n, &o->peer->id, a);
         learn(n, o->peer, a, scope);
         session_up(n, o->peer);
     }
     sync_flood(n, o, from);
-}
-
-/* --- our own advert --- */
-
-void topology_links_changed(struct moth_node *n)
-{
-    struct topology *t = &n->topology;
-    n->map_changed = true;
-    if (!t->own_changed) t->own_due_us = node_now_us(n) + DEBOUNCE_US;
-    t->own_changed = true;
-    node_due(n, t->own_due_us);
-}
-
-static void list_neighbours(const struct moth_node *n, struct advert *a)
-{
-    for (const struct link *l = n->links.first; l && a->neighbour_count < ADVERT_NEIGHBOURS_MAX; l = l->after) {
-        const struct session *s = session_of(l);
-        if (s && s->peer && s->peer->session == s && s->peer->linked)
-            a->neighbours[a->neighbour_count++] = (struct neighbour){.id = s->peer->id, .cost = 1};
-    }
-}
-
-static int advertise(struct moth_node *n)
-{
-    struct topology *t = &n->topology;
-    struct advert *a = mem_new(sizeof *a);
-    uint8_t *bytes = mem_new(ADVERT_BYTES_MAX);
-    int rc = reserve_next_seq(&n->reserve, &a->seq);
-    if (rc == 0) {
-        a->boot = n->boot;
-        a->lifetime_s = LIFETIME_S;
-        memcpy(a->ed25519_key, n->identity.ed25519_public, 32);
-        memcpy(a->x25519_key, n->identity.x25519_public, 32);
-        memcpy(a->name, n->name, sizeof a->name);
-        a->address_count = n->advertised_count;
-        a->addresses[0] = n->advertised;
-        list_neighbours(n, a);
-        size_t size = advert_encode(a, n->identity.seed, bytes);
-        adopt(n, get_origin(n, &n->identity.id), slice_of(bytes, size), a, 0, NULL, ADDRESS_PUBLIC);
-        t->own_changed = false;
-        t->refresh_us = node_now_us(n) + REFRESH_US;
-    }
-    free(bytes);
-    free(a);
-    return rc;
-}
-
-static uint64_t own_tick(struct moth_node *n, uint64_t now_us)
-{
-    struct topology *t = &n->topology;
-    if (t->cloned) return never;
-    if (!t->own_changed && t->refresh_us > now_us) return t->refresh_us;
-    if (t->own_changed && t->own_due_us > now_us) return t->own_due_us;
-    if (!bucket_take(&t->own_bucket, ORIGIN_PER_SECOND, ORIGIN_BURST, now_us))
-        return t->own_due_us = bucket_ready_us(&t->own_bucket, ORIGIN_PER_SECOND, ORIGIN_BURST);
-    if (advertise(n) == 0) return t->refresh_us;
-    t->own_changed = true; /* the number is not reserved yet: soon */
-    return t->own_due_us = now_us + DEBOUNCE_US;
-}
-
-static int check_advert(struct slice bytes, struct advert *out)
-{
-    int rc = advert_decode(bytes, out);
-    return rc < 0 ? rc : advert_verify(bytes);
-}
-
-/* We are silent: the other process speaks for this id, and our table says so too, or it would never agree with
- * others'. */
-static int follow_clone(struct session *s, struct slice bytes, struct version theirs, uint32_t age_s, struct advert *a)
-{
-    struct origin *own = topology_find(s->node, &s->node->identity.id);
-    if (!own || !version_is_newer(theirs, own->version)) return 0;
-    int rc = check_advert(bytes, a);
-    if (rc == 0 && age_s < a->lifetime_s) adopt(s->node, own, bytes, a, age_s, NULL, ADDRESS_PUBLIC);
-    return rc;
-}
-
-/* An advert in our name that we did not make: of an earlier life, or of another process with our key. */
-static int on_echo(struct session *s, struct slice bytes, struct version theirs, uint32_t age_s, struct advert *a)
-{
-    struct moth_node *n = s->node;
-    struct topology *t = &n->topology;
-    uint64_t now = node_now_us(n);
-    struct version ours = {n->reserve.last_seq, n->boot};
-    if (t->cloned) return follow_clone(s, bytes, theirs, age_s, a);
-    if (theirs.boot == ours.boot || !version_is_newer(theirs, ours)) return 0;
-    int rc = check_advert(bytes, a);
-    if (rc < 0) return rc;
-    t->echoes = t->echoes > 0 && now - t->last_echo_us < ECHO_WINDOW_US ? t->echoes + 1 : 1;
-    t->last_echo_us = now;
-    if (t->echoes >= 2) {
-        t->cloned = true;
-        node_discard_from(s, MOTH_ECLONED);
-        node_note(n, "another node runs with this node's key: this one advertises itself no more; "
-                     "give each its own home folder and start again");
-        return follow_clone(s, bytes, theirs, age_s, a);
-    }
-    reserve_raise_seq(&n->reserve, theirs.seq < UINT64_MAX - 2 * SEQ_JUMP ? theirs.seq + SEQ_JUMP : theirs.seq);
-    t->own_changed = true;
-    t->own_due_us = now;
-    node_due(n, now);
-    return 0;
 }
 
 /* --- adverts of others --- */
@@ -281,59 +176,65 @@ static int on_echo(struct session *s, struct slice bytes, struct version theirs,
 /* Of somebody who was met already it can only be older than what is known; the address may be new. */
 static void learn_again(struct moth_node *n, struct peer *p, const struct advert *a, enum address_scope scope)
 {
-    for (unsigned i = 0; i < a->address_count; i++) peer_add_address(p, &a->addresses[i], scope, false);
+    for (unsigned i = 0; i < a->address_count; i++)
+        peer_add_address(&n->peers, p, &a->addresses[i], scope, false);
     book_touch(n, p);
 }
 
 int topology_introduce(struct moth_node *n, struct slice bytes, enum address_scope scope)
 {
-    struct advert *a = mem_new(sizeof *a);
-    struct peer *p = NULL;
-    int rc = check_advert(bytes, a);
-    if (rc == 0) p = peers_get(&n->peers, &a->origin, true);
-    if (rc == 0 && !p) rc = MOTH_EFULL;
-    if (rc == 0 && p->claimed[0] != '\0') learn_again(n, p, a, scope);
-    else if (rc == 0) learn(n, p, a, scope);
-    free(a);
-    return rc;
+    struct pooled *advert;
+    int rc = reading_begin(n->host->pool, bytes, &advert);
+    if (rc < 0) return rc;
+    const struct advert *a = reading_of(advert);
+    struct peer *p = peers_get(&n->peers, &a->origin, true);
+    if (p && p->facts->claimed[0] != '\0') learn_again(n, p, a, scope);
+    else if (p) learn(n, p, a, scope);
+    reading_end(advert);
+    return p ? 0 : MOTH_EFULL;
 }
 
-static void defer(struct origin *o, struct session *from, struct slice bytes, struct version v, uint32_t age_s)
+static void defer(struct origin *o, const struct session *from, struct pooled *advert, struct version v, uint32_t age_s)
 {
     struct moth_node *n = from->node;
-    o->deferred = mem_resize(o->deferred, bytes.bytes, 1);
-    memcpy(o->deferred, bytes.data, bytes.bytes);
-    o->deferred_size = bytes.bytes;
-    o->deferred_version = v;
-    o->deferred_scope = session_scope(from);
-    o->deferred_age_s = age_s;
-    o->deferred_us = node_now_us(n);
+    forget_deferred(o);
+    o->deferred = mem_new(sizeof *o->deferred);
+    *o->deferred = (struct deferred){.advert = pool_hold(advert), .version = v, .scope = session_scope(from),
+                                     .age_s = age_s, .at_us = node_now_us(n)};
     uint64_t ready = bucket_ready_us(&o->bucket, ORIGIN_PER_SECOND, ORIGIN_BURST);
     if (ready < n->topology.deferred_us) n->topology.deferred_us = ready;
     node_due(n, ready);
 }
 
-/* Newer than what we have: check it, then take it now or, when its origin is too busy, a little later. */
-static int take(struct session *s, struct slice bytes, uint32_t age_s, struct advert *a)
+/* Newer than what we have, and checked: taken now or, when its origin is too busy, a little later. */
+static void take_checked(struct session *s, struct pooled *advert, uint32_t age_s)
 {
     struct moth_node *n = s->node;
-    int rc = check_advert(bytes, a);
-    if (rc < 0) return rc;
+    const struct advert *a = reading_of(advert);
+    struct version v = {a->seq, a->boot};
     struct origin *o = topology_find(n, &a->origin);
-    bool expired = age_s >= a->lifetime_s;
-    if (expired && (!o || !version_is_newer((struct version){a->seq, a->boot}, o->version))) {
+    if (age_s >= a->lifetime_s && (!o || !version_is_newer(v, o->version))) {
         node_discard(n, MOTH_ESTALE);
-        return 0;
+        return;
     }
-    if (!o) o = add_origin(n, &a->origin);
+    if (!o) o = topology_add(n, &a->origin);
     if (!o) {
         node_discard_from(s, MOTH_EFULL);
-        return 0;
+        return;
     }
     n->counts.adverts_in++;
     if (bucket_take(&o->bucket, ORIGIN_PER_SECOND, ORIGIN_BURST, node_now_us(n)))
-        adopt(n, o, bytes, a, age_s, s, session_scope(s));
-    else defer(o, s, bytes, (struct version){a->seq, a->boot}, age_s);
+        topology_adopt(n, o, advert, age_s, s, session_scope(s));
+    else defer(o, s, advert, v, age_s);
+}
+
+static int take(struct session *s, struct slice bytes, uint32_t age_s)
+{
+    struct pooled *advert;
+    int rc = reading_begin(s->node->host->pool, bytes, &advert);
+    if (rc < 0) return rc;
+    take_checked(s, advert, age_s);
+    reading_end(advert);
     return 0;
 }
 
@@ -352,7 +253,7 @@ int topology_on_update(struct session *s, struct slice body)
     struct moth_id id;
     struct version v, known = {0};
     uint64_t per_second = n->limits[MOTH_LIMIT_ADVERTS_PER_SECOND];
-    int rc = advert_peek(bytes, &id, &v.boot, &v.seq);
+    int rc = reading_peek(n->host->pool, bytes, &id, &v);
     if (rc < 0) return rc;
     /* Twice the burst that a sender allows itself, so that no honest one is ever over it. */
     if (!bucket_take(&s->adverts_in, per_second, 2 * per_second, node_now_us(n))) {
@@ -361,32 +262,27 @@ int topology_on_update(struct session *s, struct slice body)
     }
     bool ours = id_equal(&id, &n->identity.id);
     const struct origin *o = ours ? NULL : topology_find(n, &id);
-    if (o) known = o->deferred && version_is_newer(o->deferred_version, o->version) ? o->deferred_version : o->version;
+    if (o) known = o->deferred && version_is_newer(o->deferred->version, o->version) ? o->deferred->version : o->version;
     if (o && !version_is_newer(v, known) && !revives(o, v)) {
         node_discard(n, version_is_newer(known, v) ? MOTH_ESTALE : MOTH_EDUPLICATE);
+        if (!version_is_newer(o->version, v)) sync_clear_pending(s, o->slot);
         /* it forgot how far it had counted */
         if (version_is_newer(o->version, v) && o->peer == s->peer) sync_set_pending(s, o);
         session_up(n, s->peer);
         return 0;
     }
-    struct advert *a = mem_new(sizeof *a);
-    rc = ours ? on_echo(s, bytes, v, age_s, a) : take(s, bytes, age_s, a);
-    free(a);
-    return rc;
+    return ours ? own_on_echo(s, bytes, v, age_s) : take(s, bytes, age_s);
 }
 
 static void take_deferred(struct moth_node *n, struct origin *o, uint64_t now_us)
 {
-    struct advert *a = mem_new(sizeof *a);
-    uint8_t *bytes = o->deferred;
-    uint32_t age_s = o->deferred_age_s + (uint32_t)((now_us - o->deferred_us) / 1000000);
+    struct deferred *d = o->deferred;
+    uint32_t age_s = d->age_s + (uint32_t)((now_us - d->at_us) / 1000000);
     o->deferred = NULL;
-    int rc = advert_decode(slice_of(bytes, o->deferred_size), a);
-    if (rc == 0 && version_is_newer(o->deferred_version, o->version))
-        adopt(n, o, slice_of(bytes, o->deferred_size), a, age_s, NULL, o->deferred_scope);
+    if (version_is_newer(d->version, o->version)) topology_adopt(n, o, d->advert, age_s, NULL, d->scope);
     else node_discard(n, MOTH_ESTALE);
-    free(bytes);
-    free(a);
+    reading_end(d->advert);
+    free(d);
 }
 
 static uint64_t deferred_tick(struct moth_node *n, uint64_t now_us)
@@ -443,8 +339,7 @@ int topology_open(struct moth_node *n)
     struct topology *t = &n->topology;
     *t = (struct topology){.slot_max = (unsigned)n->limits[MOTH_LIMIT_ADVERTS] + 1, .own_changed = true,
                            .deferred_us = never, .expiry_us = never};
-    id_map_init(&t->origins, n->boot);
-    return advertise(n);
+    return own_advertise(n);
 }
 
 void topology_close(struct moth_node *n)
@@ -452,6 +347,5 @@ void topology_close(struct moth_node *n)
     struct topology *t = &n->topology;
     for (unsigned i = 0; i < t->slot_count; i++)
         if (t->slots[i]) drop_origin(n, t->slots[i]);
-    id_map_fini(&t->origins);
     free(t->slots);
 }

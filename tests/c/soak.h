@@ -395,7 +395,7 @@ static inline void soak_settle(struct soak *s)
         const char *what = soak_open_business(n);
         const struct outgoing *m = n && n->boxes.first ? n->boxes.first->first : NULL;
         if (what) soak_fault(&s->ledger, "n%u %s after %u s%s%s", i, what, SOAK_SETTLE_S, m ? ", for " : "",
-                             m ? m->to->claimed : "");
+                             m ? m->to->facts->claimed : "");
     }
 }
 

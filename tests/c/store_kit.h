@@ -37,12 +37,16 @@
 #define NOON_MS 1700000000000u
 #define CONDITIONS 64
 
+#define DEALINGS 32
+
 struct kit {
     struct moth_host host;
     struct disk *disk;  /* owned; NULL: a real folder */
     char folder[64];
     struct store store;
     struct store_report report;
+    struct dealings dealings[DEALINGS]; /* of peers that no book holds */
+    unsigned dealings_count;
     uint64_t limits[MOTH_LIMIT_COUNT];
     uint64_t now_us, wall_ms;
     void (*run)(void *job), (*done)(void *job); /* work that waits; NULL: none */
@@ -349,16 +353,24 @@ static inline struct peer peer_of(int64_t row)
     return (struct peer){.row = row, .id = kit_id((uint64_t)row)};
 }
 
+static inline struct dealings *deal(struct kit *k, struct peer *p)
+{
+    assert_true(p->dealings || k->dealings_count < DEALINGS);
+    if (!p->dealings) p->dealings = &k->dealings[k->dealings_count++];
+    return p->dealings;
+}
+
 /* As inbox.c does. */
 static inline void deliver(struct kit *k, struct peer *p, uint64_t id)
 {
     int64_t day = (int64_t)(store_clock_ms(&k->store) / DAY_MS);
     kit_write(k, write_arrival(++k->store.last_inbox_row, p->row, (int64_t)id, day, "x"));
-    if (id > p->delivered_top) p->delivered_top = id;
+    if (id > deal(k, p)->delivered_top) p->dealings->delivered_top = id;
 }
 
 static inline int delivered(struct kit *k, struct peer *p, uint64_t id)
 {
+    deal(k, p);
     return store_delivered(&k->store, p, id);
 }
 

@@ -27,7 +27,7 @@ static int set_up(void **state)
 {
     struct world *w = mem_new(sizeof *w);
     boxes_init(&w->boxes, 3);
-    peers_init(&w->peers, 1000, 5);
+    peers_init(&w->peers, 1000, 5, NULL);
     *state = w;
     return 0;
 }
@@ -359,7 +359,7 @@ static void handovers_of_one_source_stand_in_the_order_it_sent_them(void **state
     carry(w, 7, 1, 4, 20);
     carry(w, 7, 1, 5, 5);
     assert_string_equal(content(w, 1), "5 2 4 1 3");
-    assert_int_equal(peer(w, 7)->carried_top, 40);
+    assert_int_equal(peer(w, 7)->dealings->carried_top, 40);
     check(w);
 }
 
@@ -499,14 +499,14 @@ static void source_of_a_handover_is_held_and_its_bytes_counted(void **state)
     carry(w, 7, 2, 2, 11);
     carry(w, 8, 2, 3, 10);
     assert_int_equal(peer(w, 7)->held, 2);
-    assert_int_equal(peer(w, 7)->carried_bytes, 12);
+    assert_int_equal(peer(w, 7)->dealings->carried_bytes, 12);
     assert_int_equal(peer(w, 8)->held, 1);
     drop(w, 1);
     assert_int_equal(peer(w, 7)->held, 1);
-    assert_int_equal(peer(w, 7)->carried_bytes, 6);
+    assert_int_equal(peer(w, 7)->dealings->carried_bytes, 6);
     drop(w, 2);
     assert_int_equal(peer(w, 7)->held, 0);
-    assert_int_equal(peer(w, 7)->carried_bytes, 0);
+    assert_int_equal(peer(w, 7)->dealings->carried_bytes, 0);
     check(w);
 }
 

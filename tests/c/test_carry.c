@@ -226,7 +226,7 @@ static void test_a_deposit_waits_for_no_dial(void **state)
     struct kit *k = line(7, &eva);
     uint64_t id;
     (void)state;
-    assert_true(peers_find(&kit_node(k, ANA)->peers, &eva)->address_count > 0);
+    assert_true(peers_find(&kit_node(k, ANA)->peers, &eva)->facts->address_count > 0);
     lab_cut(k->lab, ANA, EVA, true); /* whoever dials there hears nothing for seconds */
     leaves(k, EVA);
     uint64_t dials = kit_status(k, ANA).dials;
@@ -646,7 +646,7 @@ static size_t make_inside(struct kit *k, const struct lie *lie, uint8_t *out)
     struct keys keys;
     keys_init(&keys, n->host, lie->sealer ? lie->sealer : &n->identity, 1);
     if (!to || !to->has_keys) to = peers_find(&n->peers, kit_id(k, BOB)); /* whoever: it will not be opened */
-    assert_int_equal(keys_to(&keys, &to->id, to->x25519_key, head.epk, &key), 0);
+    assert_int_equal(keys_to(&keys, &to->id, to->facts->x25519_key, head.epk, &key), 0);
     at = put_bytes(put_bytes(at, lie->proof.ed25519_public, 32), lie->proof.x25519_public, 32);
     at = put_bytes(at, lie->proof.proof, CRYPTO_SIGNATURE_BYTES);
     if (lie->flip_proof) out[70] ^= 1;

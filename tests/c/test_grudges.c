@@ -49,7 +49,7 @@ static size_t capture(struct kit *k, unsigned from, const struct outgoing *m, ui
     struct aead *key;
     assert_non_null(m->body);
     assert_in_range(m->body_bytes, 1, FRAME_ROOM - ENVELOPE_HEAD_BYTES - CRYPTO_TAG_BYTES);
-    assert_int_equal(keys_to(&n->keys, &m->to->id, m->to->x25519_key, head.epk, &key), 0);
+    assert_int_equal(keys_to(&n->keys, &m->to->id, m->to->facts->x25519_key, head.epk, &key), 0);
     return envelope_seal(&head, slice_of(m->body, m->body_bytes), key, frame);
 }
 
@@ -165,7 +165,7 @@ static void test_an_invented_age_of_a_handover_makes_nobody_forget_it(void **sta
     lab_run(k->lab, SECOND);
     push(k, KIM, EVA, frame, bytes);
     assert_int_equal(kit_discarded(k, EVA, MOTH_ESTALE), 1);
-    assert_null(peers_find(&kit_node(k, EVA)->peers, &bob)->receipts);
+    assert_null(peer_dealings(peers_find(&kit_node(k, EVA)->peers, &bob))->receipts);
     lab_join(k->lab, BOB, EVA);
     kit_link(k, BOB, EVA);
     assert_true(kit_wait_messages(k, EVA, 1, 10 * SECOND));
@@ -452,7 +452,7 @@ static void test_a_book_of_named_and_blocked_people_refuses_newcomers(void **sta
         for (int i = 0; i < limit - 1; i++) {
             const struct peer *p = peers_find(&kit_node(k, BOB)->peers, &people[i]);
             assert_non_null(p);
-            assert_true(i % 2 ? p->blocked : p->alias[0] != '\0');
+            assert_true(i % 2 ? p->blocked : p->facts->alias[0] != '\0');
         }
         lab_kill(k->lab, ANA);
         lab_kill(k->lab, BOB);

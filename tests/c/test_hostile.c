@@ -49,7 +49,7 @@ static size_t seal(struct kit *k, const struct moth_id *src, unsigned to, enum e
     struct envelope_body body = {.encoding = ENCODING_TEXT, .type = slice_text("text"), .data = slice_text("crafted")};
     uint8_t plain[256];
     struct aead *key;
-    assert_int_equal(keys_to(&n->keys, &p->id, p->x25519_key, head.epk, &key), 0);
+    assert_int_equal(keys_to(&n->keys, &p->id, p->facts->x25519_key, head.epk, &key), 0);
     size_t bytes = envelope_body_encode(0, &body, plain);
     return envelope_seal(&head, slice_of(plain, bytes), key, out);
 }
@@ -138,11 +138,11 @@ static void test_a_forged_advert_ends_the_link(void **state)
 {
     struct kit *k = kit_row(57, 3);
     uint8_t frame[4 + ADVERT_BYTES_MAX] = {0};
-    struct origin *o = id_map_find(&kit_node(k, 0)->topology.origins, kit_id(k, 0));
+    struct origin *o = topology_find(kit_node(k, 0), kit_id(k, 0));
     (void)state;
-    memcpy(frame + 4, o->bytes, o->size);
+    memcpy(frame + 4, o->advert->bytes, o->advert->size);
     put_uint(frame + 4 + 12, o->version.seq + 5, 8); /* a number it never signed */
-    push(k, FRAME_NETWORK_UPDATE, frame, 4 + o->size);
+    push(k, FRAME_NETWORK_UPDATE, frame, 4 + o->advert->size);
     assert_int_equal(k->last_reason[1][MOTH_EVENT_LINK_DOWN], MOTH_EFORGED);
     assert_true(kit_linked(k, 1, 2));
     kit_free(k);
@@ -152,12 +152,12 @@ static void test_adverts_above_the_rate_of_a_link_are_dropped(void **state)
 {
     struct kit *k = kit_row(58, 2);
     uint8_t frame[4 + ADVERT_BYTES_MAX] = {0};
-    struct origin *o = id_map_find(&kit_node(k, 0)->topology.origins, kit_id(k, 0));
+    struct origin *o = topology_find(kit_node(k, 0), kit_id(k, 0));
     (void)state;
-    memcpy(frame + 4, o->bytes, o->size);
+    memcpy(frame + 4, o->advert->bytes, o->advert->size);
     for (int i = 0; i < 500; i++)
-        link_send(kit_session(k, 0, 1)->link, FRAME_NETWORK_UPDATE, slice_of(frame, 4 + o->size), slice_of(NULL, 0));
-    push(k, FRAME_NETWORK_UPDATE, frame, 4 + o->size);
+        link_send(kit_session(k, 0, 1)->link, FRAME_NETWORK_UPDATE, slice_of(frame, 4 + o->advert->size), slice_of(NULL, 0));
+    push(k, FRAME_NETWORK_UPDATE, frame, 4 + o->advert->size);
     assert_true(kit_discarded(k, 1, MOTH_ERATE) >= 90);
     assert_true(kit_linked(k, 0, 1));
     kit_free(k);
@@ -177,8 +177,8 @@ static void test_loopback_addresses_are_not_learned_over_other_links(void **stat
     push(k, FRAME_PEER_LIST, list, (size_t)(at - list));
     const struct peer *p = peers_find(&kit_node(k, 1)->peers, &stranger);
     assert_non_null(p);
-    assert_int_equal(p->address_count, 1);
-    assert_true(address_equal(&p->addresses[0].address, &private));
+    assert_int_equal(p->facts->address_count, 1);
+    assert_true(address_equal(&p->facts->addresses[0].address, &private));
     kit_free(k);
 }
 
@@ -288,7 +288,7 @@ static void test_a_receipt_for_too_many_messages_is_refused(void **state)
     struct envelope_body body = {.type = slice_text("receipt"), .data = slice_of(data, sizeof data)};
     struct aead *key;
     (void)state;
-    assert_int_equal(keys_to(&n->keys, &p->id, p->x25519_key, head.epk, &key), 0);
+    assert_int_equal(keys_to(&n->keys, &p->id, p->facts->x25519_key, head.epk, &key), 0);
     size_t bytes = envelope_body_encode(0, &body, plain);
     push(k, FRAME_MESSAGE, frame, envelope_seal(&head, slice_of(plain, bytes), key, frame));
     assert_int_equal(kit_discarded(k, 1, MOTH_ETOO_BIG), 1);
@@ -374,9 +374,9 @@ static void test_an_advert_that_waited_teaches_no_more_than_its_link_may(void **
     }
     lab_turn(k->lab, 0);
     lab_run(k->lab, 10 * SECOND);
-    const struct origin *o = id_map_find(&kit_node(k, 1)->topology.origins, &who.id);
+    const struct origin *o = topology_find(kit_node(k, 1), &who.id);
     assert_int_equal(o->version.seq, 8);
-    assert_int_equal(o->peer->address_count, 0);
+    assert_int_equal(o->peer->facts->address_count, 0);
     kit_free(k);
 }
 
@@ -390,7 +390,7 @@ static void test_an_age_that_somebody_made_up_does_not_bury_an_advert(void **sta
     size_t bytes = invent(&who, 1, 6, NULL, frame);
     put_uint(frame, 999999, 4); /* as if it had expired long ago */
     push(k, FRAME_NETWORK_UPDATE, frame, bytes);
-    const struct origin *o = id_map_find(&kit_node(k, 1)->topology.origins, &who.id);
+    const struct origin *o = topology_find(kit_node(k, 1), &who.id);
     assert_false(o->routed);
     put_uint(frame, 0, 4);
     push(k, FRAME_NETWORK_UPDATE, frame, bytes); /* an honest copy */
@@ -505,14 +505,14 @@ static void test_adverts_above_the_limit_replace_the_unreachable_or_are_refused(
     struct identity who;
     (void)state;
     for (uint32_t i = 0; i < 10; i++) push(k, FRAME_NETWORK_UPDATE, frame, invent(&who, i, 5, NULL, frame));
-    assert_int_equal(kit_node(k, 1)->topology.origins.count, 5); /* our own beside four */
+    assert_int_equal(kit_node(k, 1)->topology.count, 5); /* our own beside four */
     assert_true(topology_find(kit_node(k, 1), kit_id(k, 0)) && topology_find(kit_node(k, 1), kit_id(k, 2)));
     for (unsigned i = 3; i < 8; i++) {
         kit_start(k, i, NULL);
         lab_connect(k->lab, i, i == 3 ? 0 : i - 1);
         lab_run(k->lab, SECOND);
     }
-    assert_int_equal(kit_node(k, 1)->topology.origins.count, 5);
+    assert_int_equal(kit_node(k, 1)->topology.count, 5);
     assert_true(kit_discarded(k, 1, MOTH_EFULL) > 0);
     kit_free(k);
 }
@@ -644,7 +644,7 @@ static void test_a_receipt_from_somebody_else_ends_nothing(void **state)
     lab_freeze(k->lab, 2, true);
     assert_int_equal(kit_send(k, 1, kit_id(k, 2), "for 2 alone", &id), 0);
     put_uint(data, id, 8);
-    assert_int_equal(keys_to(&n->keys, &p->id, p->x25519_key, head.epk, &key), 0);
+    assert_int_equal(keys_to(&n->keys, &p->id, p->facts->x25519_key, head.epk, &key), 0);
     size_t bytes = envelope_body_encode(0, &body, plain);
     push(k, FRAME_MESSAGE, frame, envelope_seal(&head, slice_of(plain, bytes), key, frame));
     assert_int_equal(kit_discarded(k, 1, MOTH_EMISDIRECTED), 1);

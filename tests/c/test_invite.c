@@ -85,8 +85,8 @@ static void test_it_tells_who_invites_and_where_and_shows_the_advert_that_is_flo
     assert_string_equal(v.name, "ana");
     assert_string_equal(v.address, address);
     assert_int_equal(v.reach, MOTH_REACH_NEAR);
-    assert_int_equal(v.advert_bytes, own->size);
-    assert_memory_equal(v.advert, own->bytes, own->size);
+    assert_int_equal(v.advert_bytes, own->advert->size);
+    assert_memory_equal(v.advert, own->advert->bytes, own->advert->size);
     kit_free(k);
 }
 

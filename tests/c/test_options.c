@@ -321,11 +321,11 @@ static void test_more_connects_than_there_is_room_for_are_refused(void **state)
 
 static void test_the_first_word_chooses_the_program(void **state)
 {
-    static const char *const names[PROGRAM_COUNT] = {NULL, "run", "attach", "do", "doctor", "join", "config"};
+    static const char *const names[PROGRAM_COUNT] = {NULL, "run", "attach", "do", "doctor", "join", "config", "lab"};
     (void)state;
     for (int i = 1; i < PROGRAM_COUNT; i++) {
         char *name = (char *)(uintptr_t)names[i];
-        bool needs_word = i == PROGRAM_DO || i == PROGRAM_JOIN;
+        bool needs_word = i == PROGRAM_DO || i == PROGRAM_JOIN || i == PROGRAM_LAB;
         assert_int_equal(needs_word ? PARSE(name, "word") : PARSE(name), 0);
         assert_int_equal(options.program, i);
     }

@@ -18,7 +18,7 @@
 static int set_up(void **state)
 {
     struct peers *all = mem_new(sizeof *all);
-    peers_init(all, 100, 7);
+    peers_init(all, 100, 7, NULL);
     *state = all;
     return 0;
 }
@@ -101,8 +101,8 @@ static void peer_teaches_its_name_and_keys_by_its_advert(void **state)
     struct peer *p = named(*state, 0x1f2e3d4c, "bob");
     assert_shown(p, "bob");
     assert_true(p->has_keys);
-    assert_int_equal(p->ed25519_key[0], 0x4c);
-    assert_int_equal(p->x25519_key[0], 0xb3);
+    assert_int_equal(p->facts->ed25519_key[0], 0x4c);
+    assert_int_equal(p->facts->x25519_key[0], 0xb3);
 }
 
 static void first_with_a_name_keeps_it(void **state)
@@ -174,7 +174,7 @@ static void name_that_could_be_an_id_is_never_pinned(void **state)
         assert_false(name_is_pinnable(names[i]));
         snprintf(wanted, sizeof wanted, "%s~%08x", names[i], 0x70000001u + (unsigned)i);
         struct peer *p = named(*state, 0x70000001u + (uint32_t)i, names[i]);
-        assert_int_equal(p->name_count, 0);
+        assert_int_equal(p->facts->name_count, 0);
         assert_shown(p, wanted);
         assert_refused(*state, names[i], MOTH_EUNKNOWN_PEER);
         assert_resolves(*state, wanted, p);
@@ -224,7 +224,7 @@ static void renamed_peer_may_go_back_to_its_old_name(void **state)
     claims(*state, p, "anna");
     claims(*state, p, "ana");
     assert_shown(p, "ana");
-    assert_int_equal(p->name_count, 2);
+    assert_int_equal(p->facts->name_count, 2);
 }
 
 static void peer_holds_at_most_four_names(void **state)
@@ -232,7 +232,7 @@ static void peer_holds_at_most_four_names(void **state)
     struct peer *p = get(*state, 1, true), *other;
     static const char *const names[] = {"one", "two", "three", "four", "five"};
     for (unsigned i = 0; i < 5; i++) claims(*state, p, names[i]);
-    assert_int_equal(p->name_count, PEER_NAMES_MAX);
+    assert_int_equal(p->facts->name_count, PEER_NAMES_MAX);
     assert_shown(p, "five~00000001");
     other = named(*state, 2, "five");
     assert_shown(other, "five");
@@ -295,7 +295,7 @@ static void alias_is_not_inherited_by_who_claims_it_as_a_name(void **state)
     assert_int_equal(alias(*state, 1, "bob"), 0);
     struct peer *other = named(*state, 2, "bob");
     assert_resolves(*state, "bob", p);
-    assert_int_equal(other->name_count, 1);
+    assert_int_equal(other->facts->name_count, 1);
 }
 
 static void alias_can_be_taken_away(void **state)
@@ -521,50 +521,55 @@ static void address_crosses_only_links_of_its_scope_or_closer(void **state)
     }
 }
 
-static void add(struct peer *p, const char *text, bool proven)
+static void add(struct peers *all, struct peer *p, const char *text, bool proven)
 {
     struct address a = at(text);
-    peer_add_address(p, &a, ADDRESS_PUBLIC, proven);
+    peer_add_address(all, p, &a, ADDRESS_PUBLIC, proven);
 }
 
-static struct known_address *known(struct peer *p, const char *text)
+static const struct known_address *known(const struct peer *p, const char *text)
 {
     struct address a = at(text);
-    for (unsigned i = 0; i < p->address_count; i++)
-        if (address_equal(&p->addresses[i].address, &a)) return &p->addresses[i];
+    for (unsigned i = 0; i < p->facts->address_count; i++)
+        if (address_equal(&p->facts->addresses[i].address, &a)) return &p->facts->addresses[i];
     return NULL;
 }
 
-static void fill(struct peer *p, bool proven)
+static void tried(struct peers *all, struct peer *p, const char *text, uint64_t now_us)
 {
-    add(p, "8.0.0.1:1", proven);
-    add(p, "8.0.0.2:1", proven);
-    add(p, "8.0.0.3:1", proven);
-    add(p, "8.0.0.4:1", proven);
-    assert_int_equal(p->address_count, PEER_ADDRESSES_MAX);
+    peer_dialled(all, p, (unsigned)(known(p, text) - p->facts->addresses), now_us);
+}
+
+static void fill(struct peers *all, struct peer *p, bool proven)
+{
+    add(all, p, "8.0.0.1:1", proven);
+    add(all, p, "8.0.0.2:1", proven);
+    add(all, p, "8.0.0.3:1", proven);
+    add(all, p, "8.0.0.4:1", proven);
+    assert_int_equal(p->facts->address_count, PEER_ADDRESSES_MAX);
 }
 
 static void address_of_a_forbidden_scope_is_not_learned(void **state)
 {
     struct peer *p = get(*state, 1, false);
     struct address loopback = at("127.0.0.1:1"), private = at("10.0.0.1:1");
-    peer_add_address(p, &loopback, ADDRESS_PRIVATE, true);
-    peer_add_address(p, &private, ADDRESS_PUBLIC, true);
-    assert_int_equal(p->address_count, 0);
-    peer_add_address(p, &loopback, ADDRESS_LOOPBACK, false);
-    peer_add_address(p, &private, ADDRESS_PRIVATE, false);
-    assert_int_equal(p->address_count, 2);
+    peer_add_address(*state, p, &loopback, ADDRESS_PRIVATE, true);
+    peer_add_address(*state, p, &private, ADDRESS_PUBLIC, true);
+    assert_int_equal(p->facts->address_count, 0);
+    peer_add_address(*state, p, &loopback, ADDRESS_LOOPBACK, false);
+    peer_add_address(*state, p, &private, ADDRESS_PRIVATE, false);
+    assert_int_equal(p->facts->address_count, 2);
 }
 
 static void address_is_learned_once_and_proven_for_good(void **state)
 {
     struct peer *p = get(*state, 1, false);
-    add(p, "8.0.0.1:1", false);
-    known(p, "8.0.0.1:1")->dialled_us = 77;
+    add(*state, p, "8.0.0.1:1", false);
+    tried(*state, p, "8.0.0.1:1", 77);
     assert_false(known(p, "8.0.0.1:1")->proven);
-    add(p, "8.0.0.1:1", true);
-    add(p, "8.0.0.1:1", false);
-    assert_int_equal(p->address_count, 1);
+    add(*state, p, "8.0.0.1:1", true);
+    add(*state, p, "8.0.0.1:1", false);
+    assert_int_equal(p->facts->address_count, 1);
     assert_true(known(p, "8.0.0.1:1")->proven);
     assert_int_equal(known(p, "8.0.0.1:1")->dialled_us, 77);
 }
@@ -572,28 +577,28 @@ static void address_is_learned_once_and_proven_for_good(void **state)
 static void address_with_another_port_is_another(void **state)
 {
     struct peer *p = get(*state, 1, false);
-    add(p, "8.0.0.1:1", false);
-    add(p, "8.0.0.1:2", false);
-    assert_int_equal(p->address_count, 2);
+    add(*state, p, "8.0.0.1:1", false);
+    add(*state, p, "8.0.0.1:2", false);
+    assert_int_equal(p->facts->address_count, 2);
 }
 
 static void fifth_address_waits_while_none_was_tried(void **state)
 {
     struct peer *p = get(*state, 1, false);
-    fill(p, false);
-    add(p, "8.0.0.5:1", false);
-    assert_int_equal(p->address_count, PEER_ADDRESSES_MAX);
+    fill(*state, p, false);
+    add(*state, p, "8.0.0.5:1", false);
+    assert_int_equal(p->facts->address_count, PEER_ADDRESSES_MAX);
     assert_null(known(p, "8.0.0.5:1"));
 }
 
 static void fifth_address_takes_the_place_of_one_tried_in_vain(void **state)
 {
     struct peer *p = get(*state, 1, false);
-    fill(p, false);
-    known(p, "8.0.0.2:1")->dialled_us = 50;
-    known(p, "8.0.0.3:1")->dialled_us = 90;
-    add(p, "8.0.0.5:1", false);
-    assert_int_equal(p->address_count, PEER_ADDRESSES_MAX);
+    fill(*state, p, false);
+    tried(*state, p, "8.0.0.2:1", 50);
+    tried(*state, p, "8.0.0.3:1", 90);
+    add(*state, p, "8.0.0.5:1", false);
+    assert_int_equal(p->facts->address_count, PEER_ADDRESSES_MAX);
     assert_null(known(p, "8.0.0.3:1"));
     assert_int_equal(known(p, "8.0.0.5:1")->dialled_us, 0);
 }
@@ -601,20 +606,20 @@ static void fifth_address_takes_the_place_of_one_tried_in_vain(void **state)
 static void unproven_address_never_replaces_a_proven_one(void **state)
 {
     struct peer *p = get(*state, 1, false);
-    fill(p, true);
-    for (unsigned i = 0; i < PEER_ADDRESSES_MAX; i++) p->addresses[i].dialled_us = 50;
-    add(p, "8.0.0.5:1", false);
+    fill(*state, p, true);
+    for (unsigned i = 0; i < PEER_ADDRESSES_MAX; i++) peer_dialled(*state, p, i, 50);
+    add(*state, p, "8.0.0.5:1", false);
     assert_null(known(p, "8.0.0.5:1"));
 }
 
 static void proven_address_replaces_an_untried_one_before_a_proven_one(void **state)
 {
     struct peer *p = get(*state, 1, false);
-    fill(p, false);
-    add(p, "8.0.0.1:1", true);
-    add(p, "8.0.0.3:1", true);
-    add(p, "8.0.0.4:1", true);
-    add(p, "8.0.0.5:1", true);
+    fill(*state, p, false);
+    add(*state, p, "8.0.0.1:1", true);
+    add(*state, p, "8.0.0.3:1", true);
+    add(*state, p, "8.0.0.4:1", true);
+    add(*state, p, "8.0.0.5:1", true);
     assert_null(known(p, "8.0.0.2:1"));
     assert_true(known(p, "8.0.0.5:1")->proven);
 }
@@ -622,9 +627,9 @@ static void proven_address_replaces_an_untried_one_before_a_proven_one(void **st
 static void proven_address_replaces_one_tried_in_vain_before_an_untried_one(void **state)
 {
     struct peer *p = get(*state, 1, false);
-    fill(p, false);
-    known(p, "8.0.0.4:1")->dialled_us = 50;
-    add(p, "8.0.0.5:1", true);
+    fill(*state, p, false);
+    tried(*state, p, "8.0.0.4:1", 50);
+    add(*state, p, "8.0.0.5:1", true);
     assert_null(known(p, "8.0.0.4:1"));
     assert_true(known(p, "8.0.0.5:1")->proven);
 }
@@ -632,9 +637,9 @@ static void proven_address_replaces_one_tried_in_vain_before_an_untried_one(void
 static void proven_address_is_always_learned(void **state)
 {
     struct peer *p = get(*state, 1, false);
-    fill(p, true);
-    add(p, "8.0.0.5:1", true);
-    assert_int_equal(p->address_count, PEER_ADDRESSES_MAX);
+    fill(*state, p, true);
+    add(*state, p, "8.0.0.5:1", true);
+    assert_int_equal(p->facts->address_count, PEER_ADDRESSES_MAX);
     assert_true(known(p, "8.0.0.5:1")->proven);
 }
 
@@ -798,12 +803,12 @@ static void book_goes_on_forgetting_however_often_it_is_full(void **state)
 static void forgotten_peer_takes_its_ids_along(void **state)
 {
     struct peers *all = *state;
-    get(all, 1, false)->light = recent_new(10);
-    recent_add(find(all, 1)->light, 5);
+    peer_deal(get(all, 1, false))->light = recent_new(10);
+    recent_add(find(all, 1)->dealings->light, 5);
     all->max = 1;
     get(all, 2, false);
     assert_null(find(all, 1));
-    assert_null(find(all, 2)->light);
+    assert_null(find(all, 2)->dealings);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

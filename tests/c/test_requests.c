@@ -259,7 +259,7 @@ static size_t craft(struct kit *k, enum envelope_kind kind, uint8_t flags, uint6
     struct envelope_body body = {.type = slice_text("sum"), .re = re, .data = slice_text("crafted")};
     uint8_t plain[256];
     struct aead *key;
-    assert_int_equal(keys_to(&n->keys, &p->id, p->x25519_key, head.epk, &key), 0);
+    assert_int_equal(keys_to(&n->keys, &p->id, p->facts->x25519_key, head.epk, &key), 0);
     size_t bytes = envelope_body_encode(flags, &body, plain);
     return envelope_seal(&head, slice_of(plain, bytes), key, out);
 }

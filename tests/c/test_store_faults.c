@@ -253,7 +253,7 @@ static void reads_while_the_database_is_closed_are_refused_and_come_back(void **
     assert_int_equal(store_body(&k->store, 5, 4, &body), MOTH_ESTORE);
     assert_int_equal(store_inbox_body(&k->store, 5, 4, &body), MOTH_ESTORE);
     assert_int_equal(store_peer_row(&k->store, &id, &row), MOTH_ESTORE);
-    assert_int_equal(store_delivered(&k->store, &p, 10), MOTH_ESTORE);
+    assert_int_equal(delivered(k, &p, 10), MOTH_ESTORE);
     assert_int_equal(store_ended(&k->store, 5, &sent), MOTH_ESTORE);
     assert_int_equal(store_history(&k->store, 0, NULL, NULL), MOTH_ESTORE);
     assert_int_equal(store_kv_each(&k->store, slice_text("s"), slice_text(""), NULL, NULL), MOTH_ESTORE);
@@ -439,7 +439,7 @@ static void locked_database_is_said_and_tried_again(void **state)
     kit_pass(k, SECOND);
     kit_turn(k);
     assert_int_equal(k->store.reason, MOTH_EIN_USE);
-    assert_int_equal(store_delivered(&k->store, &p, 10), 0); /* it can be read all the same */
+    assert_int_equal(delivered(k, &p, 10), 0); /* it can be read all the same */
     assert_int_equal(kit_tick(k), k->now_us + SECOND);
     sqlite3_close(c);
     kit_pass(k, SECOND);

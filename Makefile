@@ -7,7 +7,7 @@
 MODE ?= release
 BUILD ?= build
 PREFIX ?= /usr/local
-ONLY ?= check rooms lua examples scenario
+ONLY ?= check rooms lua examples lab scenario
 FUZZ_SECONDS ?= 60
 READLINE ?= 1
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
@@ -153,6 +153,7 @@ clean: ## remove build/
 NEEDS_rooms := $(ROOM_TESTS)
 NEEDS_examples := $(EXAMPLES)
 NEEDS_scenario := $(MOTH) $(SCENARIOS)
+NEEDS_lab := $(MOTH)
 test-programs: $(foreach kind,$(ONLY),$(NEEDS_$(kind)))
 tortures: $(TORTURES)
 fuzzers: $(FUZZERS)

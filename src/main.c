@@ -5,6 +5,7 @@
 #include "options.h"
 #include "script/config.h"
 #include "serve.h"
+#include "trial.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -48,6 +49,7 @@ static int run(struct options *o)
     case PROGRAM_DO: return attach_run(o);
     case PROGRAM_DOCTOR: return doctor_run(o);
     case PROGRAM_CONFIG: return print_config();
+    case PROGRAM_LAB: return trial_run(o);
     case PROGRAM_COUNT: break;
     }
     return STATUS_USAGE;

@@ -45,6 +45,11 @@ static const struct {
     [OPTION_LOG] = {"--log", true, NODE, "log"},
     [OPTION_LIMIT] = {"--limit", true, NODE, "limits"},
     [OPTION_JSON] = {"--json", false, BIT(PROGRAM_DO), NULL},
+    [OPTION_SEED] = {"--seed", true, BIT(PROGRAM_LAB), NULL},
+    [OPTION_SEEDS] = {"--seeds", true, BIT(PROGRAM_LAB), NULL},
+    [OPTION_JOBS] = {"--jobs", true, BIT(PROGRAM_LAB), NULL},
+    [OPTION_ONLY] = {"--only", true, BIT(PROGRAM_LAB), NULL},
+    [OPTION_TWICE] = {"--check-determinism", false, BIT(PROGRAM_LAB), NULL},
     [OPTION_HELP] = {"--help", false, ALL, NULL},
     [OPTION_VERSION] = {"--version", false, ALL, NULL},
 };
@@ -53,7 +58,7 @@ static const struct {
 static const char *const subcommands[PROGRAM_COUNT] = {
     [PROGRAM_SHELL] = "moth", [PROGRAM_RUN] = "run",       [PROGRAM_ATTACH] = "attach",
     [PROGRAM_DO] = "do",      [PROGRAM_DOCTOR] = "doctor", [PROGRAM_JOIN] = "join",
-    [PROGRAM_CONFIG] = "config"};
+    [PROGRAM_CONFIG] = "config", [PROGRAM_LAB] = "lab"};
 
 struct command_line {
     int argc, at; /* the argument that is read */
@@ -147,7 +152,7 @@ static int take_word(struct command_line *c)
     char *word = c->argv[c->at];
     struct options *o = c->options;
     if (o->program == PROGRAM_SHELL) return take_subcommand(c, word);
-    if (o->program == PROGRAM_RUN) return take_script(c, word);
+    if (o->program == PROGRAM_RUN || o->program == PROGRAM_LAB) return take_script(c, word);
     if (o->program == PROGRAM_DO) return take_command(c);
     if (o->program != PROGRAM_JOIN) {
         char before[OPTIONS_WHY_BYTES / 4];
@@ -175,12 +180,15 @@ static int check_whole(struct command_line *c)
 {
     struct options *o = c->options;
     for (size_t i = 0; i < OPTION_COUNT; i++) {
-        if ((c->given & BIT(i)) == 0 || (table[i].programs & BIT(o->program)) != 0) continue;
+        bool is_file = i == OPTION_LOAD && o->program == PROGRAM_LAB && o->loads > 0;
+        if ((c->given & BIT(i)) == 0 || (table[i].programs & BIT(o->program)) != 0 || is_file) continue;
         snprintf(c->why, OPTIONS_WHY_BYTES, "%s takes no option %s", subcommands[o->program], table[i].name);
         return MOTH_EARGUMENT;
     }
     if (o->program == PROGRAM_DO && o->word_count == 0)
         return options_refuse(c->why, "do needs a command, like: moth do list", slice_text(""), "");
+    if (o->program == PROGRAM_LAB && o->loads == 0)
+        return options_refuse(c->why, "lab needs a file, like: moth lab partition.lua", slice_text(""), "");
     if (o->program == PROGRAM_JOIN && !o->invitation)
         return options_refuse(c->why, "join needs the line that invite printed", slice_text(""), "");
     return 0;
@@ -324,11 +332,11 @@ static void default_name(struct options *o)
 int options_parse(int argc, char **argv, struct options *out, char why[OPTIONS_WHY_BYTES])
 {
     struct command_line c = {.argc = argc, .argv = argv, .options = out, .why = why};
-    *out = (struct options){.listen = DEFAULT_LISTEN, .color = "auto", .log = "warn"};
+    *out = (struct options){.listen = DEFAULT_LISTEN, .color = "auto", .log = "warn", .lab.seed = 1};
     why[0] = '\0';
     int rc = read_command_line(&c);
     if (rc < 0 || out->help || out->version) return rc;
-    if (out->home[0] == '\0') rc = default_home(out, why);
+    if (out->home[0] == '\0' && out->program != PROGRAM_LAB) rc = default_home(out, why);
     if (rc == 0) rc = use_config(out, c.given, why);
     if (out->name[0] == '\0') default_name(out);
     return rc;

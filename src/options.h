@@ -21,10 +21,23 @@ enum program {
     PROGRAM_DOCTOR,
     PROGRAM_JOIN,   /* like PROGRAM_SHELL, but with an invitation */
     PROGRAM_CONFIG, /* prints config_default() */
+    PROGRAM_LAB,    /* runs lab files */
     PROGRAM_COUNT
 };
 
 struct options_text;
+
+#define OPTIONS_SEEDS_MAX 1000000u
+#define OPTIONS_JOBS_MAX 64u
+
+struct options_lab { /* of PROGRAM_LAB */
+    uint64_t seed;  /* the first */
+    unsigned seeds; /* how many; 0: as each lab says, or with a seed given, one */
+    unsigned jobs;  /* processes at a time; 0: not given */
+    char *only;     /* the name of one lab or test; NULL: all */
+    bool has_seed;
+    bool is_twice;  /* each run twice, and compared */
+};
 
 struct options { /* the pointers borrow from argv and are good until options_free */
     enum program program;
@@ -36,7 +49,7 @@ struct options { /* the pointers borrow from argv and are good until options_fre
     const char *advertise; /* NULL: not given */
     char *connect[OPTIONS_CONNECTS_MAX];
     size_t connects;
-    char *load[OPTIONS_LOADS_MAX]; /* scripts, in order; of PROGRAM_RUN the words, too */
+    char *load[OPTIONS_LOADS_MAX]; /* scripts, in order; of PROGRAM_RUN the words, too; of PROGRAM_LAB its files */
     size_t loads;
     uint32_t ttl_s, retries; /* of messages that do not say; 0: not given, and no limit */
     uint64_t limits[MOTH_LIMIT_COUNT]; /* 0: not given */
@@ -45,14 +58,15 @@ struct options { /* the pointers borrow from argv and are good until options_fre
     char **words;            /* of PROGRAM_DO: the command, as argv has it */
     size_t word_count;
     char *invitation; /* of PROGRAM_JOIN; it may hold a network key: main wipes it */
+    struct options_lab lab;
     bool open, light, json, help, version;
     bool has_config;                    /* there is a config.lua, and it was asked for */
     char config_why[OPTIONS_WHY_BYTES]; /* what is wrong with it, for PROGRAM_DOCTOR and PROGRAM_ATTACH, which go on */
     struct options_text *texts;         /* owned: what came from the file */
 };
 
-/* 0, or MOTH_EARGUMENT with a sentence in `why`; options_free in both cases. PROGRAM_DO and PROGRAM_CONFIG do not read
- * config.lua; neither do --help and --version. */
+/* 0, or MOTH_EARGUMENT with a sentence in `why`; options_free in both cases. PROGRAM_DO, PROGRAM_CONFIG and PROGRAM_LAB do
+ * not read config.lua; neither do --help and --version. */
 int options_parse(int argc, char **argv, struct options *out, char why[OPTIONS_WHY_BYTES]);
 void options_free(struct options *o); /* wipes what came from the file, for it may be a passphrase */
 

@@ -12,6 +12,7 @@ const char options_help[] =
     "  run SCRIPT...         a node without a shell, for bots and services\n"
     "  attach                a shell on a node that runs\n"
     "  do COMMAND...         one command on a node that runs\n"
+    "  lab FILE...           test networks in virtual time, and specs of bots\n"
     "  join LINE             enter the network of whoever sent you that line\n"
     "  doctor                look for what is wrong, and say what helps\n"
     "  config                print a config.lua with every setting in it\n"
@@ -111,10 +112,28 @@ static const char config[] =
     "\n"
     "example: moth config >~/.local/share/moth/config.lua\n";
 
+static const char lab[] =
+    "usage: moth lab [OPTION]... FILE...\n"
+    "\n"
+    "Runs the networks that Lua files describe with lab(name, fn), and the specs of\n"
+    "bots in test(name, fn): real nodes on an imaginary wire, in virtual time. All\n"
+    "chance comes from a seed, so a run that failed fails again. Status 1: one\n"
+    "failed.\n"
+    "\n"
+    "  --seed S              the seed, and one run with it; default: 1\n"
+    "  --seeds N             so many seeds, from 1 or --seed on\n"
+    "  --only NAME           only the lab or test of that name\n"
+    "  --jobs N              processes at a time; default: one for each processor\n"
+    "  --check-determinism   run each seed twice and compare everything that\n"
+    "                        happened\n"
+    "\n"
+    "example: moth lab --seeds 100 partition.lua\n";
+
 const char *options_help_of(enum program program)
 {
     static const char *const pages[PROGRAM_COUNT] = {
         [PROGRAM_SHELL] = options_help, [PROGRAM_RUN] = run,   [PROGRAM_ATTACH] = attach, [PROGRAM_DO] = do_one,
-        [PROGRAM_DOCTOR] = doctor,      [PROGRAM_JOIN] = join, [PROGRAM_CONFIG] = config};
+        [PROGRAM_DOCTOR] = doctor,      [PROGRAM_JOIN] = join, [PROGRAM_CONFIG] = config,
+        [PROGRAM_LAB] = lab};
     return pages[program];
 }

@@ -189,6 +189,24 @@ static int set_flag(bool *out, const struct setting *s)
     return 0;
 }
 
+static int set_seed(struct options *o, const struct setting *s, char why[OPTIONS_WHY_BYTES])
+{
+    size_t digits = strspn(s->value, "0123456789");
+    if (digits != strlen(s->value) || digits > LIMIT_DIGITS_MAX)
+        return refuse_value(s, why, "is no whole number of at most 18 digits");
+    o->lab.seed = strtoull(s->value, NULL, 10);
+    o->lab.has_seed = true;
+    return 0;
+}
+
+static int set_count(unsigned *out, unsigned most, const struct setting *s, char why[OPTIONS_WHY_BYTES])
+{
+    uint64_t number = 0;
+    int rc = set_number(&number, s, s->value, most, why);
+    *out = (unsigned)number;
+    return rc;
+}
+
 int options_set(struct options *o, const struct setting *s, char why[OPTIONS_WHY_BYTES])
 {
     switch (s->option) {
@@ -209,6 +227,11 @@ int options_set(struct options *o, const struct setting *s, char why[OPTIONS_WHY
     case OPTION_LOG: return set_log(o, s, why);
     case OPTION_LIMIT: return set_limit(o, s, why);
     case OPTION_JSON: return set_flag(&o->json, s);
+    case OPTION_SEED: return set_seed(o, s, why);
+    case OPTION_SEEDS: return set_count(&o->lab.seeds, OPTIONS_SEEDS_MAX, s, why);
+    case OPTION_JOBS: return set_count(&o->lab.jobs, OPTIONS_JOBS_MAX, s, why);
+    case OPTION_ONLY: o->lab.only = s->value; return 0;
+    case OPTION_TWICE: return set_flag(&o->lab.is_twice, s);
     case OPTION_HELP: return set_flag(&o->help, s);
     case OPTION_VERSION: return set_flag(&o->version, s);
     }

@@ -329,8 +329,8 @@ local function copy(from)
   return to
 end
 
-local function build_moth(script)
-  local parts = core.parts
+local function build_moth(hub, script)
+  local parts = hub.parts or core.parts
   return {
     tcp = tcp.for_owner(script.owner, function() check_alive(script) end),
     frame = copy(parts.frame),
@@ -352,7 +352,7 @@ function api.build(hub, script)
     task = task.for_owner(script),
     log = build_log(script),
     json = copy(json),
-    moth = build_moth(script),
+    moth = build_moth(hub, script),
     script = script.exports,
   }
 end

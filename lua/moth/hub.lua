@@ -215,18 +215,21 @@ end
 
 ---@param raw table
 ---@param print fun(text: string)  what scripts print
+---@param machine? { parts: table, tcp: table }  instead of the program's own
 ---@return hub
-function hub.new(raw, print)
+function hub.new(raw, print, machine)
   local self = setmetatable({ raw = raw, id = raw.id, bus = events.new(), links = signal.new(), running = {},
     hooks_us = 0, hooks_since_us = core.now() }, hub)
   if not next(hubs) then open(raw) end
   hubs[raw] = self
+  self.parts = machine and machine.parts
   self.service = service.new(raw)
   self.jobs = jobs.new(raw, task)
   self.bot = bot.new(raw, function(msg) self.bus:raise("message", msg) end,
     function(script, why) self.scripts:park(script, why) end)
   self.scripts = scripts.new {
     node = raw,
+    tcp = machine and machine.tcp,
     build = function(script) return api.build(self, script) end,
     print = print,
     on_task_end = function(t)

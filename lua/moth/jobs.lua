@@ -98,6 +98,7 @@ end
 -- Runs what is due; when to look again.
 local function look(self)
   local now_us, wall = core.now(), wall_us()
+  if self.node.is_running == false then return now_us + AGAIN_US end
   if not self.read_us or self.read_us <= now_us then read(self, now_us) end
   take_fresh(self)
   while self.due:first() and self.due:first().at_us <= wall do
@@ -121,7 +122,9 @@ end
 function jobs.new(node, task)
   local self = setmetatable({ node = node, task = task, due = timers.new(), fresh = {} }, jobs)
   self.handlers, self.running = {}, {}
-  self.timer = task.start(task.moth, keep_looking, self)
+  local owner = task.owner("jobs", core.account("jobs", true), function(text) core.log("error", text) end)
+  owner.node = node -- whose clock it is
+  self.timer = task.start(owner, keep_looking, self)
   return self
 end
 

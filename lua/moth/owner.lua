@@ -17,6 +17,7 @@ local owner = { TASKS_MAX = TASKS_MAX }
 ---@field private list task[]     those tasks, in no order
 ---@field private pool thread[]   coroutines that wait for a function
 ---@field node? table              whose writes of one step of a task are one commit
+---@field tcp? table               the network of its machine; nil: the program's
 ---@field caller table            stands for a task while a function of the owner is called that is none
 
 ---@alias task.report fun(traceback: string, word: string, t: task)

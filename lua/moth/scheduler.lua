@@ -441,7 +441,7 @@ end
 
 -- How long a task that starts by the clock on the wall has still to wait, nil when its time has come.
 local function left_us(t)
-  local left = t.epoch and t.epoch - core.wall() or 0
+  local left = t.epoch and t.epoch - core.wall(t.owner.node) or 0
   return left > 0 and math.ceil(math.min(left * 1000000, CLOCK_US)) or nil
 end
 

@@ -67,6 +67,8 @@ end
 ---@param word string  "error", "cpu", "memory", "interrupt"
 ---@param t? table     the task
 function script:fail(text, word, t)
+  local on_fail = self.scripts.on_fail
+  if on_fail and on_fail(self, text, word) then return end
   self.errors = self.errors + 1
   local site = t and t.site and ("\nstarted at " .. t.site) or ""
   local is_too_much, count = self.count_report()
@@ -125,14 +127,14 @@ local function forget_code(s)
   forget_handlers(s)
 end
 
-local function new_script(set, name, path)
+local function new_script(set, name, path, is_trusted)
   local self = setmetatable({ scripts = set, name = name, path = path, state = "loading", errors = 0 }, script)
   forget_code(self)
   self.count_error, self.count_kill = meter(ERRORS_A_MINUTE), meter(KILLS_A_MINUTE - 1)
   self.count_report = meter(REPORTS_A_MINUTE)
   self.lines, self.lines_us, self.unheard = LINES_BURST, core.now(), 0
-  self.owner = task.owner(name, core.account(name), function(text, word, t) self:fail(text, word, t) end)
-  self.owner.script, self.owner.node = self, set.node
+  self.owner = task.owner(name, core.account(name, is_trusted), function(text, word, t) self:fail(text, word, t) end)
+  self.owner.script, self.owner.node, self.owner.tcp = self, set.node, set.tcp
   self.owner.on_end = function(t) set.on_task_end(t) end
   return self
 end
@@ -168,6 +170,7 @@ end
 ---@class scripts.options
 ---@field build fun(s: script): table   its globals
 ---@field print fun(text: string)
+---@field on_fail? fun(s: script, traceback: string, word: string): boolean?  true: it is nobody else's business
 ---@field on_task_end fun(t: table)
 ---@field on_change fun(running: script[])
 ---@field on_gone fun(s: script)        what it has made ends
@@ -208,6 +211,18 @@ function scripts:session(name, print)
   return s
 end
 
+--- A file of the program's own user, without budgets, and running before its first line: a lab file. Nobody but its
+--- caller runs it.
+---@param path string
+---@param print fun(text: string)
+---@return script
+function scripts:trusted(path, print)
+  local s = new_script(self, path:match("([^/]*)$"), path, true)
+  s.is_session, s.state, s.owner.limit = true, "running", math.huge
+  s.env = sandbox.new(path:match("^(.*/)[^/]*$") or "", self.build(s), print)
+  return s
+end
+
 --- All, in load order.
 ---@return script[]
 function scripts:list()
@@ -238,6 +253,23 @@ function scripts:close_session(s)
   changed(self)
   clear(self, s)
   forget_code(s)
+end
+
+--- The process is gone, and with it all scripts: nothing of them runs any more. Sessions stay.
+function scripts:lose()
+  local lost = self.order
+  self.order = {}
+  for _, s in ipairs(lost) do
+    if s.is_session then self.order[#self.order + 1] = s end
+  end
+  changed(self)
+  for _, s in ipairs(lost) do
+    if not s.is_session then
+      s.state, s.owner.is_spent = "gone", true
+      clear(self, s)
+      forget_code(s)
+    end
+  end
 end
 
 -- What is typed goes on to run; what was typed before does not.

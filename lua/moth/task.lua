@@ -16,9 +16,9 @@ local TOO_MANY = "too many tasks of this script have not ended"
 local HAS_ENDED = "this script has ended: it can start nothing"
 
 local task = {
-  owner = owners.new, new = scheduler.new, run = scheduler.run, later = scheduler.later, as = scheduler.as,
-  running = scheduler.running, park = scheduler.park, wake = scheduler.wake, cancel_all = scheduler.cancel_all,
-  on_segment = scheduler.on_segment, tick = scheduler.tick,
+  owner = owners.new, new = scheduler.new, run = scheduler.run, run_at = scheduler.run_at, later = scheduler.later,
+  as = scheduler.as, running = scheduler.running, park = scheduler.park, wake = scheduler.wake,
+  cancel_all = scheduler.cancel_all, on_segment = scheduler.on_segment, tick = scheduler.tick,
 }
 
 -- --- arguments ---

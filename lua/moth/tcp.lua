@@ -21,6 +21,7 @@ local READ_MAX = 1 << 20 -- what the node keeps of a connection that nobody read
 local inners = setmetatable({}, { __mode = "k" }) -- of connections and servers, which show nothing
 local connections = setmetatable({}, { __mode = "k" }) -- by what core.tcp calls them
 local servers = {} -- the same; these stay
+local networks = {} -- what is like core.tcp, for others than the program's own node
 local owned = {} -- by owner: its servers and, weakly, its connections, in the order they came
 
 -- --- what belongs to whom ---
@@ -156,6 +157,11 @@ local function new_connection(owner, raw)
   return self, inner
 end
 
+-- The network of the owner's machine.
+local function network_of(owner)
+  return owner.tcp or core.tcp
+end
+
 -- --- connecting ---
 
 local give_up = { __close = function(attempt)
@@ -164,8 +170,9 @@ end }
 
 local function connect(owner, address)
   check(address, "string", 1, "connect")
-  if not core.tcp then return nil, "there is no network here", "not_found" end
-  local raw, no, no_code = core.tcp.connect(address)
+  local network = network_of(owner)
+  if not network then return nil, "there is no network here", "not_found" end
+  local raw, no, no_code = network.connect(address)
   if not raw then return nil, no, no_code end
   local self, inner = new_connection(owner, raw)
   local attempt <close> = setmetatable({ inner = inner }, give_up)
@@ -246,7 +253,7 @@ end
 local function open_in_its_place(inner)
   inner.owner.script:when_running(function()
     if inner.is_closed then return end
-    local raw, why = core.tcp.listen(inner.asked)
+    local raw, why = network_of(inner.owner).listen(inner.asked)
     if not raw then error(("cannot listen on %s: %s"):format(inner.asked, why), 0) end
     open_server(inner, raw)
   end)
@@ -255,8 +262,9 @@ end
 local function listen(owner, address, fn)
   check(address, "string", 1, "listen")
   check(fn, "function", 2, "listen")
-  if not core.tcp then return nil, "there is no network here", "not_found" end
-  local raw, why, code = core.tcp.listen(address)
+  local network = network_of(owner)
+  if not network then return nil, "there is no network here", "not_found" end
+  local raw, why, code = network.listen(address)
   local before = not raw and find_predecessor(owner, address)
   if not raw and not before then return nil, why, code end
   local self = setmetatable({}, server_class)
@@ -273,14 +281,23 @@ end
 
 -- --- for the rest of the program ---
 
---- What happened since the last turn, told to those who wait for it. Called at the loop's level, before tasks.
-function tcp.turn()
-  if not core.tcp then return end
-  for raw in core.tcp.next do
+local function tell_news(network)
+  for raw in network.next do
     local server, self = servers[raw], connections[raw]
     if server then accept_all(server)
     elseif self then wake_all(inners[self]) end
   end
+end
+
+--- What happened since the last turn, told to those who wait for it. Called at the loop's level, before tasks.
+function tcp.turn()
+  if core.tcp then tell_news(core.tcp) end
+  for _, network in ipairs(networks) do tell_news(network) end
+end
+
+--- A network of its own for some owners, whose field `tcp` it becomes.
+function tcp.add_network(network)
+  networks[#networks + 1] = network
 end
 
 --- The table moth.tcp of a script.

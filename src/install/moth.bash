@@ -34,7 +34,7 @@ _moth() {
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
         --home | --name | --listen | --connect | --load | --network | --advertise | --ttl | --retries | --color | \
-            --log | --limit) [[ -n $command ]] || i=$((i + 1)) ;;
+            --log | --limit | --seed | --seeds | --only | --jobs) [[ -n $command ]] || i=$((i + 1)) ;;
         -*) ;;
         *) if [[ -z $sub ]]; then sub=${COMP_WORDS[i]}; else command=${COMP_WORDS[i]}; fi ;;
         esac
@@ -45,14 +45,21 @@ _moth() {
     fi
     if _moth_value "$before" "$current"; then return; fi
     case $sub in
-    "") _moth_words "run attach do join doctor config help $node" "$current" ;;
+    "") _moth_words "run attach do lab join doctor config help $node" "$current" ;;
     run) if [[ $current == -* ]]; then _moth_words "$node" "$current"; else _moth_files -f "$current"; fi ;;
     join) _moth_words "$node" "$current" ;;
     attach) _moth_words "--home --color --help" "$current" ;;
     do) _moth_words "@COMMANDS@ --home --json --help" "$current" ;;
     doctor) _moth_words "--home --listen --network --open --no-open --help" "$current" ;;
+    lab)
+        if [[ $current == -* ]]; then
+            _moth_words "--seed --seeds --only --jobs --check-determinism --help" "$current"
+        else
+            _moth_files -f "$current"
+        fi
+        ;;
     config) _moth_words "--home --help" "$current" ;;
-    help) _moth_words "run attach do join doctor config" "$current" ;;
+    help) _moth_words "run attach do lab join doctor config" "$current" ;;
     esac
 }
 

@@ -194,6 +194,7 @@ static bool is_full(const struct binding *b)
 
 void bind_node_event(struct runtime *r, struct binding *b, const struct moth_event *event)
 {
+    if (!b->node) return; /* it is just being closed */
     if (event->message && !event->message->durable && is_full(b)) {
         moth_count_discard(b->node, MOTH_EBUSY);
         return;

@@ -14,7 +14,7 @@
 #define HISTORY_DEFAULT 20
 #define HISTORY_MAX 10000
 
-struct message { /* the userdata of a sent message; its uservalue is the node, the class has its methods as an upvalue */
+struct message { /* the userdata of a sent message, with the node as its uservalue; the class has its methods */
     struct binding *binding;
     struct moth_id from;
     struct moth_sent last;
@@ -59,8 +59,8 @@ static void push_message_fields(lua_State *L, const struct message *m)
     bind_set_string(L, "by_name", m->last.by_name);
 }
 
-/* m.id  m.from  m.to  m.name  m.state  m.reason  m.why  m.time  m.accepted  m.tries  m.bytes  m.carriers  m.by  m.by_name
- * m.refusal, and the methods */
+/* m.id  m.from  m.to  m.name  m.state  m.reason  m.why  m.time  m.accepted  m.tries  m.bytes  m.carriers  m.by
+ * m.by_name  m.refusal, and the methods */
 static int l_message_index(lua_State *L)
 {
     struct message *m = luaL_checkudata(L, 1, MESSAGE);

@@ -238,7 +238,8 @@ static void set_counters(lua_State *L, const struct moth_status *s)
         uint64_t value;
     } fields[] = {
         {"uptime_ms", s->uptime_ms}, {"frames_in", s->frames_in}, {"frames_out", s->frames_out},
-        {"bytes_in", s->bytes_in}, {"bytes_out", s->bytes_out}, {"messages_sent", s->messages_sent},
+        {"bytes_in", s->bytes_in}, {"bytes_out", s->bytes_out}, {"message_bytes_out", s->message_bytes_out},
+        {"messages_sent", s->messages_sent},
         {"messages_received", s->messages_received}, {"messages_relayed", s->messages_relayed},
         {"messages_delivered", s->messages_delivered}, {"broadcasts_relayed", s->broadcasts_relayed},
         {"adverts_in", s->adverts_in}, {"adverts_out", s->adverts_out}, {"recomputes", s->recomputes},
@@ -338,16 +339,53 @@ static int l_methods(lua_State *L)
     return 1;
 }
 
+/* --- for C --- */
+
+void bind_node_change(struct binding *b, struct moth_node *node)
+{
+    b->node = node;
+}
+
+void bind_node_watch(struct binding *b, struct binding **touched)
+{
+    b->touched = touched;
+}
+
+void *bind_node_owner(const struct binding *b)
+{
+    return b->owner;
+}
+
+struct binding *bind_node_next_touched(struct binding **touched)
+{
+    struct binding *b = *touched;
+    if (!b) return NULL;
+    *touched = b->next_touched;
+    b->is_touched = false;
+    return b;
+}
+
 /* --- making it --- */
 
-/* node.id  node.name  node.address, and the methods */
+/* Any method of a node that does not run. */
+static int l_is_down(lua_State *L)
+{
+    return bind_push_error(L, MOTH_ESHUTDOWN);
+}
+
+/* node.id  node.name  node.address  node.is_running, and the methods */
 static int l_index(lua_State *L)
 {
-    struct moth_node *node = bind_check_node(L);
+    struct moth_node *node = bind_check_binding(L)->node;
     const char *key = luaL_checkstring(L, 2);
     lua_pushvalue(L, 2);
-    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
-    if (strcmp(key, "id") == 0) bind_push_id(L, moth_node_id(node));
+    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) {
+        if (!node) lua_pushcfunction(L, l_is_down);
+        return 1;
+    }
+    if (strcmp(key, "is_running") == 0) lua_pushboolean(L, node != NULL);
+    else if (!node) lua_pushnil(L);
+    else if (strcmp(key, "id") == 0) bind_push_id(L, moth_node_id(node));
     else if (strcmp(key, "name") == 0) lua_pushstring(L, moth_node_name(node));
     else if (strcmp(key, "address") == 0) lua_pushstring(L, moth_node_address(node));
     return 1;
@@ -356,7 +394,8 @@ static int l_index(lua_State *L)
 /* tostring(node) -> "node ana" */
 static int l_tostring(lua_State *L)
 {
-    lua_pushfstring(L, "node %s", moth_node_name(bind_check_node(L)));
+    struct moth_node *node = bind_check_binding(L)->node;
+    lua_pushfstring(L, "node %s", node ? moth_node_name(node) : "that does not run");
     return 1;
 }
 

@@ -9,10 +9,19 @@
 
 struct binding;
 
-/* Makes the global `node` of `r`. `node` is borrowed until runtime_free; `quit` is what node:quit([status])
- * calls and may be NULL. The binding is Lua's, as long as the runtime is there. NULL: Lua failed (logged). */
+/* Makes the global `node` of `r`; the first one, and others beside it. `node` is borrowed until runtime_free; `quit` is
+ * what node:quit([status]) calls and may be NULL. The binding is Lua's, as long as the runtime is there. NULL: Lua
+ * failed (logged). */
 struct binding *bind_node(struct runtime *r, struct moth_node *node, void (*quit)(void *owner, int status),
                           void *owner);
+
+/* Its node ended, NULL, or is another one now; who has it in Lua keeps it. */
+void bind_node_change(struct binding *b, struct moth_node *node);
+
+/* From now on a node that Lua has called is put into that list, borrowed; whoever looks at it takes them out. */
+void bind_node_watch(struct binding *b, struct binding **touched);
+struct binding *bind_node_next_touched(struct binding **touched); /* NULL: there is none */
+void *bind_node_owner(const struct binding *b); /* what bind_node got */
 
 /* Queues the event for node:next_event, and asks for a tick. */
 void bind_node_event(struct runtime *r, struct binding *b, const struct moth_event *event);

@@ -9,8 +9,7 @@
 
 #include <string.h>
 
-#define TCP "moth.tcp"                /* where the registry keeps struct tcp */
-#define OBJECTS "moth.tcp.objects"    /* and servers and streams by their addresses, weakly */
+#define OBJECTS "moth.tcp.objects"    /* where the registry keeps servers and streams by their addresses, weakly */
 #define STREAM "moth.tcp.stream"
 #define SERVER "moth.tcp.server"
 #define LINE_BYTES_MAX (64u << 10)    /* unless given */
@@ -29,12 +28,10 @@ struct server {
     struct moth_server *server; /* owned; NULL: closed */
 };
 
+/* That of the function which is called; the registry keeps it for as long as Lua is there. */
 static struct tcp *tcp_of(lua_State *L)
 {
-    lua_getfield(L, LUA_REGISTRYINDEX, TCP);
-    struct tcp *tcp = lua_touserdata(L, -1);
-    lua_pop(L, 1);
-    return tcp;
+    return lua_touserdata(L, lua_upvalueindex(1));
 }
 
 /* --- objects by what they stand for --- */
@@ -82,10 +79,10 @@ static struct stream *check_stream(lua_State *L)
 }
 
 /* An empty one first: Lua may fail here, and then there is nothing to lose. */
-static struct stream *push_stream(lua_State *L)
+static struct stream *push_stream(lua_State *L, struct tcp *tcp)
 {
     struct stream *s = lua_newuserdatauv(L, sizeof *s, 0);
-    *s = (struct stream){.tcp = tcp_of(L)};
+    *s = (struct stream){.tcp = tcp};
     luaL_setmetatable(L, STREAM);
     return s;
 }
@@ -95,7 +92,7 @@ static int l_connect(lua_State *L)
 {
     const char *address = bind_check_word(L, 1);
     if (!address) return bind_push_error(L, MOTH_EBAD_ADDRESS);
-    struct stream *s = push_stream(L);
+    struct stream *s = push_stream(L, tcp_of(L));
     int rc = moth_tcp_connect(s->tcp->all, address, &s->stream);
     if (rc < 0) return bind_push_error(L, rc);
     remember(L, s->stream);
@@ -235,7 +232,7 @@ static int l_listen(lua_State *L)
 static int l_server_accept(lua_State *L)
 {
     struct server *server = check_server(L);
-    struct stream *s = push_stream(L);
+    struct stream *s = push_stream(L, server->tcp);
     s->stream = server->server ? moth_server_accept(server->server) : NULL;
     if (!s->stream) return 0;
     remember(L, s->stream);
@@ -318,6 +315,7 @@ static void make_objects(lua_State *L)
     lua_setfield(L, LUA_REGISTRYINDEX, OBJECTS);
 }
 
+/* Leaves it on the stack. */
 static void make_tcp(lua_State *L, const struct moth_tcp_setup *setup)
 {
     struct tcp *tcp = lua_newuserdatauv(L, sizeof *tcp, 0);
@@ -327,25 +325,48 @@ static void make_tcp(lua_State *L, const struct moth_tcp_setup *setup)
     lua_setfield(L, -2, "__gc");
     lua_setmetatable(L, -2);
     tcp->all = moth_tcp_open(setup);
-    lua_setfield(L, LUA_REGISTRYINDEX, TCP);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, tcp);
 }
+
+static void make_classes(lua_State *L)
+{
+    bool is_made = lua_getfield(L, LUA_REGISTRYINDEX, OBJECTS) != LUA_TNIL;
+    lua_pop(L, 1);
+    if (is_made) return;
+    make_objects(L);
+    bind_make_class(L, STREAM, stream_methods, l_stream_close, l_stream_tostring);
+    bind_make_class(L, SERVER, server_methods, l_server_close, l_server_tostring);
+}
+
+int bind_tcp_push(lua_State *L, struct moth_transport *transport, bool beyond)
+{
+    struct moth_tcp_setup setup = {.transport = transport, .beyond = beyond, .on_news = on_news,
+                                   .owner = runtime_of(L)};
+    make_classes(L);
+    luaL_newlibtable(L, functions);
+    make_tcp(L, &setup);
+    luaL_setfuncs(L, functions, 1);
+    return 1;
+}
+
+struct making {
+    struct moth_transport *transport;
+    bool beyond;
+};
 
 static int l_make(lua_State *L)
 {
-    const struct moth_tcp_setup *setup = lua_touserdata(L, 1);
-    make_objects(L);
-    make_tcp(L, setup);
-    bind_make_class(L, STREAM, stream_methods, l_stream_close, l_stream_tostring);
-    bind_make_class(L, SERVER, server_methods, l_server_close, l_server_tostring);
+    const struct making *m = lua_touserdata(L, 1);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     lua_getfield(L, -1, "moth.core");
-    luaL_newlib(L, functions);
+    bind_tcp_push(L, m->transport, m->beyond);
     lua_setfield(L, -2, "tcp");
     return 0;
 }
 
 int bind_tcp(struct runtime *r, struct moth_transport *transport, bool beyond)
 {
-    struct moth_tcp_setup setup = {.transport = transport, .beyond = beyond, .on_news = on_news, .owner = r};
-    return runtime_call(r, l_make, &setup);
+    struct making m = {transport, beyond};
+    return runtime_call(r, l_make, &m);
 }

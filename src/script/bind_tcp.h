@@ -12,4 +12,7 @@
  * before the transport ends; `beyond`: may others than this machine connect? 0, or MOTH_EIO: Lua failed (logged). */
 int bind_tcp(struct runtime *r, struct moth_transport *transport, bool beyond);
 
+/* Pushes such a table, for one of many transports; returns 1. May raise a Lua error. */
+int bind_tcp_push(lua_State *L, struct moth_transport *transport, bool beyond);
+
 #endif

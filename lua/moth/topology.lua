@@ -1,0 +1,158 @@
+--- Networks of a known shape, made from a class that has `node(name, options)` and nodes that have `dial(other)`.
+--
+-- Each generator takes names, or a count (then the nodes are n1, n2, ...), and at the end options, which every node
+-- gets; it starts them and lets them dial, and returns a group.
+
+local topology = {}
+
+-- --- groups ---
+
+local group = {}
+group.__index = group
+group.__metatable = "group"
+
+function group.__tostring(self)
+  return ("group of %d nodes"):format(#self)
+end
+
+--- The nodes of those names; all in order without names.
+function group:nodes(...)
+  if select("#", ...) == 0 then return table.unpack(self) end
+  local found = {}
+  for i, name in ipairs { ... } do
+    for _, node in ipairs(self) do
+      if node.name == name then found[i] = node end
+    end
+    if not found[i] then error(("there is no node %s in this group"):format(tostring(name)), 2) end
+  end
+  return table.unpack(found)
+end
+
+-- --- arguments ---
+
+local COUNT_MAX = 4096
+
+local SHAPES = { degree = true, width = true, arity = true }
+
+-- Options of the shape, and of the nodes.
+local function split_options(options)
+  local shape, of_nodes = {}, {}
+  for key, value in pairs(options) do
+    if SHAPES[key] then shape[key] = value else of_nodes[key] = value end
+  end
+  return shape, of_nodes
+end
+
+local function names_of(net, first, ...)
+  if type(first) ~= "number" then return { first, ... } end
+  if math.type(first) ~= "integer" or first < 1 or first > COUNT_MAX then
+    error(("a network has 1 to %d nodes"):format(COUNT_MAX), 5)
+  end
+  local names, number = {}, #net.nodes
+  for i = 1, first do names[i] = ("n%d"):format(number + i) end
+  return names
+end
+
+local function read(net, ...)
+  local arguments = table.pack(...)
+  local options = {}
+  if type(arguments[arguments.n]) == "table" then
+    options, arguments[arguments.n], arguments.n = arguments[arguments.n], nil, arguments.n - 1
+  end
+  if arguments.n == 0 then error("a network needs the names of its nodes, or how many there are", 4) end
+  local names = names_of(net, table.unpack(arguments, 1, arguments.n))
+  for _, name in ipairs(names) do
+    if type(name) ~= "string" then error(("a node's name is a text, not a %s"):format(type(name)), 4) end
+  end
+  return names, split_options(options)
+end
+
+-- --- making them ---
+
+local function start(net, names, options)
+  local nodes = setmetatable({}, group)
+  for i, name in ipairs(names) do nodes[i] = net:node(name, options) end
+  return nodes
+end
+
+local function positive(shape, key, default)
+  local value = shape[key] or default
+  if math.type(value) ~= "integer" or value < 1 then error(key .. " is a whole number from 1", 5) end
+  return value
+end
+
+local shapes = {}
+
+--- a - b - c
+function shapes.line(nodes)
+  for i = 2, #nodes do nodes[i]:dial(nodes[i - 1]) end
+end
+
+--- The same, and the last with the first.
+function shapes.ring(nodes)
+  shapes.line(nodes)
+  if #nodes > 2 then nodes[1]:dial(nodes[#nodes]) end
+end
+
+--- The first in the middle.
+function shapes.star(nodes)
+  for i = 2, #nodes do nodes[i]:dial(nodes[1]) end
+end
+
+--- Rows of {width =} nodes, as near to a square as can be unless said.
+function shapes.grid(nodes, shape)
+  local width = positive(shape, "width", math.ceil(math.sqrt(#nodes)))
+  for i = 1, #nodes do
+    if (i - 1) % width > 0 then nodes[i]:dial(nodes[i - 1]) end
+    if i > width then nodes[i]:dial(nodes[i - width]) end
+  end
+end
+
+--- Each with {arity = 2} below it.
+function shapes.tree(nodes, shape)
+  local arity = positive(shape, "arity", 2)
+  for i = 2, #nodes do nodes[i]:dial(nodes[(i - 2) // arity + 1]) end
+end
+
+--- Everybody with everybody.
+function shapes.full(nodes)
+  for i = 2, #nodes do
+    for j = 1, i - 1 do nodes[i]:dial(nodes[j]) end
+  end
+end
+
+-- Two that are not linked yet; gives up where there may be none.
+local function random_pair(linked, count)
+  for _ = 1, 100 do
+    local a, b = math.random(count), math.random(count)
+    if a ~= b and not linked[a * COUNT_MAX + b] then return a, b end
+  end
+end
+
+--- One piece, with {degree = 4} links at each node on average.
+function shapes.random(nodes, shape)
+  local degree, linked, count = positive(shape, "degree", 4), {}, #nodes
+  local function link(a, b)
+    linked[a * COUNT_MAX + b], linked[b * COUNT_MAX + a] = true, true
+    nodes[a]:dial(nodes[b])
+  end
+  for i = 2, count do link(i, math.random(i - 1)) end
+  for _ = count, count * degree // 2 do
+    local a, b = random_pair(linked, count)
+    if a then link(a, b) end
+  end
+end
+
+---@param class table
+function topology.add(class)
+  for name, dial in pairs(shapes) do
+    class[name] = function(net, ...)
+      local names, shape, options = read(net, ...)
+      local nodes = start(net, names, options)
+      dial(nodes, shape)
+      return nodes
+    end
+  end
+end
+
+return topology

@@ -1,0 +1,5 @@
+#include "script/ordered.h"
+void ordered_open(lua_State *L)
+{
+    (void)L;
+}

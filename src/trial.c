@@ -20,6 +20,8 @@
 #include <unistd.h>
 
 #define FAILURES_TOLD 3       /* of one lab, in full */
+#define FAILURES_NAMED 20     /* by their seeds */
+#define TOLD_BYTES_MAX (1u << 20) /* of what the runs of one lab print while others go on */
 #define PROGRESS_MS 1000      /* at a terminal; else it is told less often */
 #define PROGRESS_RARE_MS 20000
 
@@ -28,8 +30,9 @@ struct lab { /* one entry of a file, with all its seeds */
     size_t index;     /* in the file */
     char *name;       /* owned */
     unsigned seeds, started, ended, failed;
-    uint64_t failed_seeds[FAILURES_TOLD];
+    uint64_t failed_seeds[FAILURES_NAMED];
     struct buf told;  /* what is to be said when its turn comes */
+    size_t left_out;  /* bytes that did not fit there */
     double seconds;   /* of its runs together */
     uint64_t virtual_us, events;
 };
@@ -124,6 +127,17 @@ static void show_progress(struct trial *t)
     t->has_line = is_terminal;
 }
 
+/* Those that were not told in full. */
+static void name_seeds(const struct lab *lab)
+{
+    if (lab->failed <= FAILURES_TOLD) return;
+    printf("failed as well: seed");
+    for (unsigned i = FAILURES_TOLD; i < lab->failed && i < FAILURES_NAMED; i++)
+        printf("%s %" PRIu64, i > FAILURES_TOLD ? "," : "", lab->failed_seeds[i]);
+    if (lab->failed > FAILURES_NAMED) printf(" and %u more", lab->failed - FAILURES_NAMED);
+    printf("\n");
+}
+
 static void tell_lab(struct trial *t, struct lab *lab)
 {
     char seeds[64] = "";
@@ -132,6 +146,8 @@ static void tell_lab(struct trial *t, struct lab *lab)
     if (lab->seeds > 1 && lab->failed > 0) snprintf(seeds, sizeof seeds, " (%u of %u seeds)", lab->failed, lab->seeds);
     else if (lab->seeds > 1) snprintf(seeds, sizeof seeds, " (%u seeds)", lab->seeds);
     fwrite(told.data, 1, told.bytes, stdout);
+    if (lab->left_out > 0) printf("(%zu bytes of output were left out)\n", lab->left_out);
+    name_seeds(lab);
     printf("%s %s%s  %.1f s, %.1f s virtual\n", lab->failed ? "FAILED" : "ok    ", lab->name, seeds, lab->seconds,
            (double)lab->virtual_us / 1e6);
     fflush(stdout);
@@ -183,6 +199,7 @@ static void note_failure(struct lab *lab, uint64_t seed, const struct buf *text)
 {
     struct span why = buf_span(text);
     char head[64];
+    if (lab->failed < FAILURES_NAMED) lab->failed_seeds[lab->failed] = seed;
     if (lab->failed++ >= FAILURES_TOLD) return;
     int n = snprintf(head, sizeof head, "seed %" PRIu64 ": ", seed);
     buf_add(&lab->told, head, (size_t)n);
@@ -199,8 +216,10 @@ static void pass_on(struct trial *t, struct slot *slot)
         clear_progress(t);
         fwrite(said.data, 1, said.bytes, stdout);
         fflush(stdout);
-    } else {
+    } else if (buf_bytes(&slot->lab->told) + said.bytes <= TOLD_BYTES_MAX) {
         buf_add(&slot->lab->told, said.data, said.bytes);
+    } else {
+        slot->lab->left_out += said.bytes;
     }
     buf_consume(&slot->child.said, said.bytes);
 }

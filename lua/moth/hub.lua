@@ -193,8 +193,11 @@ local function add_methods(raw)
   end
 end
 
+local is_open = false
+
 -- What is done once, with the first node.
 local function open(raw)
+  is_open = true
   add_methods(raw)
   task.on_segment(raw.begin, raw.commit, raw.discard)
   core.on_events(take_events)
@@ -220,7 +223,7 @@ end
 function hub.new(raw, print, machine)
   local self = setmetatable({ raw = raw, id = raw.id, bus = events.new(), links = signal.new(), running = {},
     hooks_us = 0, hooks_since_us = core.now() }, hub)
-  if not next(hubs) then open(raw) end
+  if not is_open then open(raw) end
   hubs[raw] = self
   self.parts = machine and machine.parts
   self.service = service.new(raw)

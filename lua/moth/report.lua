@@ -15,7 +15,7 @@ local report = {}
 function report.clean(traceback)
   local lines = {}
   for line in traceback:gmatch("[^\n]+") do
-    local is_ours = line:find("^%s*moth/") or line:find("^%s+%[C%]") or line:find("^%s+%(%.%.%.tail")
+    local is_ours = lines[1] and line:find("^%s*moth/") or line:find("^%s+%[C%]") or line:find("^%s+%(%.%.%.tail")
     if not is_ours and line ~= "stack traceback:" then lines[#lines + 1] = line end
   end
   return table.concat(lines, "\n")

@@ -78,6 +78,13 @@ void record_name(struct record *r, unsigned machine)
     if (machine >= r->used) r->used = machine + 1;
 }
 
+const char *record_name_of(const struct record *r, unsigned machine, struct moth_id *id)
+{
+    const struct name *name = &r->names[machine];
+    *id = name->id;
+    return name->text[0] ? name->text : NULL;
+}
+
 /* --- figures --- */
 
 static void count_delivery(struct record *r, const struct moth_message *m)

@@ -15,6 +15,7 @@ struct record *record_new(struct lab *lab); /* borrowed */
 void record_free(struct record *r);
 
 void record_name(struct record *r, unsigned machine); /* its node runs: from now on its id has a name */
+const char *record_name_of(const struct record *r, unsigned machine, struct moth_id *id); /* NULL: it has none yet */
 void record_event(struct record *r, unsigned machine, const struct moth_event *event);
 void record_note(struct record *r, const char *text); /* what the experimenter did; copied */
 void record_log(struct record *r, const char *text);  /* the same, but no part of the trace: it may tell of real time */

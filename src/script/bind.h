@@ -19,6 +19,8 @@ struct runtime;
 struct binding { /* the userdata `node`; its uservalues are tables: events that wait, and hooks by name */
     struct moth_node *node;           /* borrowed; NULL: it does not run, and what is called fails with an error */
     struct runtime *runtime;          /* borrowed */
+    struct moth_id id;                /* these three as the node had them last */
+    char name[MOTH_NAME_MAX + 1], address[MOTH_ADDRESS_TEXT_BYTES];
     lua_Integer next_event, last_event; /* the places before the first, and of the last */
     size_t queued_bytes;                /* of messages, since the queue was last empty */
     struct binding *next_waiting;       /* of those with events, see bind_event.c */

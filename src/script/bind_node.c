@@ -6,6 +6,7 @@
 
 #include "script/bind.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* --- links --- */
@@ -332,7 +333,7 @@ static int l_quit(lua_State *L)
 /* node:methods() -> the methods of all nodes, to be added to */
 static int l_methods(lua_State *L)
 {
-    bind_check_node(L);
+    bind_check_binding(L);
     luaL_getmetatable(L, BIND_NODE);
     lua_getfield(L, -1, "__index");
     lua_getupvalue(L, -1, 1);
@@ -341,9 +342,17 @@ static int l_methods(lua_State *L)
 
 /* --- for C --- */
 
+void bind_node_know(struct binding *b, const struct moth_id *id, const char *name, const char *address)
+{
+    b->id = *id;
+    snprintf(b->name, sizeof b->name, "%s", name);
+    snprintf(b->address, sizeof b->address, "%s", address);
+}
+
 void bind_node_change(struct binding *b, struct moth_node *node)
 {
     b->node = node;
+    if (node) bind_node_know(b, moth_node_id(node), moth_node_name(node), moth_node_address(node));
 }
 
 void bind_node_watch(struct binding *b, struct binding **touched)
@@ -367,7 +376,16 @@ struct binding *bind_node_next_touched(struct binding **touched)
 
 /* --- making it --- */
 
-/* Any method of a node that does not run. */
+/* What is about the class, or bears that its node is gone. */
+static bool needs_no_node(const char *method)
+{
+    static const char *const all[] = {"methods", "message_methods", "next_event", "begin", "commit", "discard"};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (strcmp(method, all[i]) == 0) return true;
+    return false;
+}
+
+/* Any other method of a node that does not run. */
 static int l_is_down(lua_State *L)
 {
     return bind_push_error(L, MOTH_ESHUTDOWN);
@@ -376,26 +394,25 @@ static int l_is_down(lua_State *L)
 /* node.id  node.name  node.address  node.is_running, and the methods */
 static int l_index(lua_State *L)
 {
-    struct moth_node *node = bind_check_binding(L)->node;
+    const struct binding *b = bind_check_binding(L);
+    const struct moth_node *node = b->node;
     const char *key = luaL_checkstring(L, 2);
     lua_pushvalue(L, 2);
     if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) {
-        if (!node) lua_pushcfunction(L, l_is_down);
+        if (!node && !needs_no_node(key)) lua_pushcfunction(L, l_is_down);
         return 1;
     }
     if (strcmp(key, "is_running") == 0) lua_pushboolean(L, node != NULL);
-    else if (!node) lua_pushnil(L);
-    else if (strcmp(key, "id") == 0) bind_push_id(L, moth_node_id(node));
-    else if (strcmp(key, "name") == 0) lua_pushstring(L, moth_node_name(node));
-    else if (strcmp(key, "address") == 0) lua_pushstring(L, moth_node_address(node));
+    else if (strcmp(key, "id") == 0) bind_push_id(L, &b->id);
+    else if (strcmp(key, "name") == 0) lua_pushstring(L, b->name);
+    else if (strcmp(key, "address") == 0) lua_pushstring(L, b->address);
     return 1;
 }
 
 /* tostring(node) -> "node ana" */
 static int l_tostring(lua_State *L)
 {
-    struct moth_node *node = bind_check_binding(L)->node;
-    lua_pushfstring(L, "node %s", node ? moth_node_name(node) : "that does not run");
+    lua_pushfstring(L, "node %s", bind_check_binding(L)->name);
     return 1;
 }
 
@@ -452,5 +469,7 @@ struct binding *bind_node(struct runtime *r, struct moth_node *node, void (*quit
                           void *owner)
 {
     struct making making = {{.node = node, .runtime = r, .quit = quit, .owner = owner}, NULL};
-    return runtime_call(r, l_make, &making) == 0 ? making.made : NULL;
+    if (runtime_call(r, l_make, &making) < 0) return NULL;
+    bind_node_change(making.made, node);
+    return making.made;
 }

@@ -9,7 +9,8 @@
 
 struct binding;
 
-/* Makes the global `node` of `r`; the first one, and others beside it. `node` is borrowed until runtime_free; `quit` is
+/* Makes the global `node` of `r`; the first one, and others beside it. `node` is borrowed until runtime_free, NULL:
+ * it does not run; `quit` is
  * what node:quit([status]) calls and may be NULL. The binding is Lua's, as long as the runtime is there. NULL: Lua
  * failed (logged). */
 struct binding *bind_node(struct runtime *r, struct moth_node *node, void (*quit)(void *owner, int status),
@@ -17,6 +18,9 @@ struct binding *bind_node(struct runtime *r, struct moth_node *node, void (*quit
 
 /* Its node ended, NULL, or is another one now; who has it in Lua keeps it. */
 void bind_node_change(struct binding *b, struct moth_node *node);
+
+/* Who that is, for one that is bound while it does not run. */
+void bind_node_know(struct binding *b, const struct moth_id *id, const char *name, const char *address);
 
 /* From now on a node that Lua has called is put into that list, borrowed; whoever looks at it takes them out. */
 void bind_node_watch(struct binding *b, struct binding **touched);

@@ -3,6 +3,7 @@
 #include "script/dispatch.h"
 
 #include "script/guard.h"
+#include "script/ordered.h"
 #include "script/runtime.h"
 #include "script/ticks.h"
 
@@ -75,7 +76,7 @@ static enum guard_cause count_kill(struct guard *g, struct guard_account *a)
 
 static int l_to_text(lua_State *L)
 {
-    luaL_tolstring(L, 1, NULL);
+    ordered_tolstring(L, 1, NULL);
     return 1;
 }
 

@@ -11,6 +11,7 @@
 #include "script/guard.h"
 #include "script/json.h"
 #include "script/lua_sources.h"
+#include "script/ordered.h"
 #include "script/sandbox.h"
 #include "script/source.h"
 
@@ -64,7 +65,7 @@ static void log_lines(const struct moth_host *host, enum moth_log_level level, c
 static int l_traceback(lua_State *L)
 {
     lua_State *other = lua_tothread(L, 2);
-    const char *why = luaL_tolstring(L, 1, NULL);
+    const char *why = ordered_tolstring(L, 1, NULL);
     luaL_traceback(L, other ? other : L, why, other ? 0 : 1);
     return 1;
 }
@@ -229,7 +230,7 @@ static int l_print(lua_State *L)
     int n = lua_gettop(L);
     for (int i = 1; i <= n; i++) {
         size_t bytes;
-        const char *text = luaL_tolstring(L, i, &bytes);
+        const char *text = ordered_tolstring(L, i, &bytes);
         push_safe(L, text, bytes);
         text = lua_tolstring(L, -1, &bytes);
         if (i > 1) fputc('\t', stdout);

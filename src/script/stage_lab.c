@@ -105,6 +105,15 @@ unsigned stage_machine_of(const struct binding *b)
     return (unsigned)(uintptr_t)bind_node_owner(b);
 }
 
+static void name_binding(const struct stage *s, struct binding *b, unsigned machine)
+{
+    char address[MOTH_ADDRESS_TEXT_BYTES];
+    struct moth_id id;
+    const char *name = record_name_of(s->record, machine, &id);
+    lab_address(machine, address);
+    if (name) bind_node_know(b, &id, name, address);
+}
+
 /* node(machine) -> the node there, as C gives it; it stays the same over restarts */
 static int l_node(lua_State *L)
 {
@@ -113,6 +122,7 @@ static int l_node(lua_State *L)
     if (!s->bindings[machine]) {
         struct binding *b = bind_node(s->runtime, lab_node(s->lab, machine), NULL, (void *)(uintptr_t)machine);
         if (!b) return luaL_error(L, "the node cannot be bound");
+        name_binding(s, b, machine);
         bind_node_watch(b, &s->touched);
         s->bindings[machine] = b;
     }

@@ -29,6 +29,7 @@ struct lab { /* one entry of a file, with all its seeds */
     const char *file; /* borrowed */
     size_t index;     /* in the file */
     char *name;       /* owned */
+    bool is_real;
     unsigned seeds, started, ended, failed;
     uint64_t failed_seeds[FAILURES_NAMED];
     struct buf told;  /* what is to be said when its turn comes */
@@ -73,7 +74,8 @@ static void add_lab(struct trial *t, const char *file, size_t index, struct stag
     if (o->only && strcmp(o->only, entry.name) != 0) return;
     unsigned seeds = o->seeds ? o->seeds : o->has_seed ? 1 : entry.seeds;
     t->labs = mem_resize(t->labs, t->count + 1, sizeof *t->labs);
-    t->labs[t->count++] = (struct lab){.file = file, .index = index, .name = mem_text(entry.name), .seeds = seeds};
+    t->labs[t->count++] = (struct lab){.file = file, .index = index, .name = mem_text(entry.name), .seeds = seeds,
+                                       .is_real = entry.is_real};
 }
 
 static int read_file(struct trial *t, const char *file)
@@ -166,7 +168,7 @@ static void tell_ended(struct trial *t)
 static void start(struct trial *t, struct slot *slot)
 {
     struct trial_order order = {.file = slot->lab->file, .index = slot->lab->index, .seed = slot->seed,
-                                .trace = slot->traces[slot->is_second]};
+                                .is_real = slot->lab->is_real, .trace = slot->traces[slot->is_second]};
     slot->began = now_s();
     if (child_start(&slot->child, &order) == 0) return;
     clear_progress(t);
@@ -179,7 +181,7 @@ static bool start_next(struct trial *t, struct slot *slot)
         struct lab *lab = &t->labs[i];
         if (lab->started == lab->seeds) continue;
         *slot = (struct slot){.lab = lab, .seed = t->o->lab.seed + lab->started++};
-        for (int k = 0; t->o->lab.is_twice && k < 2; k++) {
+        for (int k = 0; t->o->lab.is_twice && !lab->is_real && k < 2; k++) {
             slot->traces[k] = tmpfile();
             if (!slot->traces[k]) exit(fail(EXIT_FAILURE, "no file for the trace: %s", strerror(errno)));
         }
@@ -228,7 +230,7 @@ static void pass_on(struct trial *t, struct slot *slot)
 static void compare(struct slot *slot)
 {
     struct trial_outcome *o = &slot->child.outcome;
-    if (!slot->is_second) return;
+    if (!slot->is_second || !o->has_passed) return;
     bool is_same = o->hash == slot->first.hash && trace_is_same(slot->traces[0], slot->traces[1]);
     if (is_same) return;
     o->has_passed = false;
@@ -266,7 +268,7 @@ static void take(struct trial *t, struct slot *slot)
     pass_on(t, slot);
     if (!has_ended) return;
     slot->lab->seconds += now_s() - slot->began;
-    if (t->o->lab.is_twice && !slot->is_second) {
+    if (t->o->lab.is_twice && !slot->lab->is_real && !slot->is_second) { /* reality does not repeat */
         start_second(t, slot);
         return;
     }

@@ -62,7 +62,8 @@ static void send_result(int fd, const struct stage_result *r)
 static void run(const struct trial_order *o, int fd)
 {
     char why[STAGE_WHY_BYTES];
-    struct stage_setup setup = {.file = o->file, .seed = o->seed, .print = on_print, .owner = &fd, .trace = o->trace};
+    struct stage_setup setup = {.file = o->file, .seed = o->seed, .print = on_print, .owner = &fd, .trace = o->trace,
+                                .is_real = o->is_real};
     struct stage *s = stage_open(&setup, why);
     struct stage_result result = s ? stage_run(s, o->index) : (struct stage_result){.text = why};
     if (o->trace) fflush(o->trace);

@@ -11,6 +11,7 @@ struct trial_order { /* what is to be run */
     const char *file; /* borrowed */
     size_t index;     /* of the entry in it */
     uint64_t seed;
+    bool is_real;
     FILE *trace;      /* borrowed; NULL: none */
 };
 

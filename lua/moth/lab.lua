@@ -36,6 +36,7 @@ local lab = {}
 ---@class lab.run                what net and testkit know of the run that goes on
 ---@field name string
 ---@field seed integer
+---@field is_real boolean
 ---@field script script           owns all that the lab file starts
 ---@field options table
 ---@field print fun(text: string)
@@ -190,8 +191,8 @@ end
 ---@param index integer
 function lab.start(index)
   local entry = entries[index]
-  run = { name = entry.name, seed = world.seed, script = file_script, options = entry.options, print = print_line,
-    note = world.note, fail = fail }
+  run = { name = entry.name, seed = world.seed, is_real = entry.is_real, script = file_script,
+    options = entry.options, print = print_line, note = world.note, fail = fail }
   local net = require(entry.is_real and "moth.process_net" or "moth.net").new(run)
   run.net = net
   local t = task.new(file_script.owner, "the function of " .. entry.name)

@@ -46,7 +46,8 @@ function report.failure(run, text)
   local nodes = nodes_in(run, text)
   local machine = #nodes == 1 and nodes[1].machine or nil
   local whose = machine and " of " .. nodes[1].name or ""
-  local lines = { text, ("  at %.6f s of virtual time, with seed %d"):format(world.now(), run.seed) }
+  local clock = run.is_real and "s" or "s of virtual time"
+  local lines = { text, ("  at %.6f %s, with seed %d"):format(world.now(), clock, run.seed) }
   local events = world.lines(machine, LINES)
   if events ~= "" then
     lines[#lines + 1] = ("  the last events%s:"):format(whose)

@@ -230,8 +230,8 @@ static int compare(const void *one, const void *other)
 
 static int refuse(lua_State *L)
 {
-    return luaL_error(L, "several keys of this table are objects, which have no order that is the same in every run of a "
-                         "lab: use names or numbers as keys");
+    return luaL_error(L, "several keys of this table are objects, which have no order that is the same in every run "
+                         "of a lab: use names or numbers as keys");
 }
 
 /* One object without a number gets the next; several could get them in any order. */

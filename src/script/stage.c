@@ -20,12 +20,13 @@
 static uint64_t host_now_us(void *context)
 {
     const struct stage *s = context;
-    return lab_now_us(s->lab);
+    return s->real ? stage_real_now_us(s->real) : lab_now_us(s->lab);
 }
 
 static uint64_t host_wall_ms(void *context)
 {
-    return LAB_CALENDAR_MS + host_now_us(context) / 1000;
+    const struct stage *s = context;
+    return s->real ? stage_real_wall_ms(s->real) : LAB_CALENDAR_MS + host_now_us(context) / 1000;
 }
 
 static void host_random(void *context, void *out, size_t bytes)
@@ -178,10 +179,17 @@ static void turn(struct stage *s)
     if (s->has_checks && !s->is_over) call(s, call_check, s);
 }
 
+static void turn_real(struct stage *s, uint64_t *next_us)
+{
+    *next_us = runtime_tick(s->runtime);
+    if (s->has_checks && !s->is_over) call(s, call_check, s);
+}
+
 struct stage_result stage_run(struct stage *s, size_t index)
 {
     struct beginning beginning = {index};
     call(s, call_start, &beginning);
+    if (s->real && !s->is_over) stage_real_run(s, turn_real);
     while (!s->is_over) turn(s);
     s->result.hash = lab_hash(s->lab);
     s->result.virtual_us = lab_now_us(s->lab) - LAB_START_US;
@@ -200,7 +208,7 @@ static int call_ordered(lua_State *L)
 static bool open_lua(struct stage *s)
 {
     s->runtime = runtime_new(&s->host);
-    if (!s->runtime) return false;
+    if (!s->runtime || (s->real && stage_real_bind(s->real, s->runtime) < 0)) return false;
     guard_set_limits(runtime_guard(s->runtime), GUARD_CPU_MS, GUARD_BYTES);
     return runtime_call(s->runtime, call_ordered, NULL) == 0 && runtime_call(s->runtime, call_require, s) == 0;
 }
@@ -219,8 +227,10 @@ struct stage *stage_open(const struct stage_setup *setup, char why[STAGE_WHY_BYT
     lab_on_event(s->lab, on_event, s);
     if (setup->trace) lab_on_delivery(s->lab, on_delivery, s);
     why[0] = '\0';
-    if (!open_lua(s)) snprintf(why, STAGE_WHY_BYTES, "the Lua of the lab cannot start");
-    else if (runtime_call(s->runtime, call_load, &loading) < 0) snprintf(why, STAGE_WHY_BYTES, "it cannot be loaded");
+    if (setup->is_real) s->real = stage_real_open(why);
+    if (why[0] == '\0' && !open_lua(s)) snprintf(why, STAGE_WHY_BYTES, "the Lua of the lab cannot start");
+    if (why[0] == '\0' && runtime_call(s->runtime, call_load, &loading) < 0)
+        snprintf(why, STAGE_WHY_BYTES, "it cannot be loaded");
     if (why[0] == '\0') return s;
     stage_close(s);
     return NULL;
@@ -231,6 +241,7 @@ void stage_close(struct stage *s)
     if (!s) return;
     lab_on_event(s->lab, NULL, NULL);
     runtime_free(s->runtime);
+    stage_real_close(s->real);
     lab_free(s->lab);
     record_free(s->record);
     for (size_t i = 0; i < s->count; i++) free((void *)(uintptr_t)s->entries[i].name);

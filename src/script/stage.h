@@ -1,8 +1,8 @@
 /* stage.h -- one run of a lab file: a Lua state, and the network that its script plays with.
  *
  * Time is that of the lab, all chance comes from the seed, so a run is a pure function of the file, the seed and this
- * program. What a run is like is written in Lua (lua/moth/lab.lua); here is the loop that turns between the wire and
- * the scripts, and in stage_lab.c what Lua may do to the network. */
+ * program; but for those whose nodes are real processes. What a run is like is written in Lua (lua/moth/lab.lua); here
+ * is the loop that turns between the wire and the scripts, and in stage_lab.c what Lua may do to the network. */
 #ifndef SCRIPT_STAGE_H
 #define SCRIPT_STAGE_H
 
@@ -21,6 +21,7 @@ struct stage_setup {
     void (*print)(void *owner, const char *text, size_t bytes);
     void *owner;
     FILE *trace; /* borrowed; NULL: none. See lab_record.h */
+    bool is_real; /* for an entry with processes and sockets: time passes by itself */
 };
 
 /* Loads the file and finds what there is to run. NULL: it cannot; the reason is in `why`. */

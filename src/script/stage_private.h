@@ -16,6 +16,7 @@ struct stage {
     struct lab *lab;             /* owned */
     struct record *record;       /* owned */
     struct runtime *runtime;     /* owned */
+    struct stage_real *real;     /* owned; NULL: all is imagined */
     struct binding **bindings;   /* borrowed from Lua, by machine; NULL: Lua has not asked for it */
     struct binding *touched;     /* those that Lua has called since they were looked at */
     struct stage_entry *entries;
@@ -25,6 +26,15 @@ struct stage {
     uint64_t events;
     struct stage_result result;
 };
+
+/* stage_real.c: a run with a real clock and real sockets. The loop turns `turn` until it is over; the lab's clock
+ * follows. NULL: the reason is in `why`. */
+struct stage_real *stage_real_open(char why[STAGE_WHY_BYTES]);
+int stage_real_bind(struct stage_real *r, struct runtime *runtime);
+void stage_real_run(struct stage *s, void (*turn)(struct stage *s, uint64_t *next_us));
+uint64_t stage_real_now_us(const struct stage_real *r);
+uint64_t stage_real_wall_ms(const struct stage_real *r);
+void stage_real_close(struct stage_real *r); /* after runtime_free; NULL is fine */
 
 unsigned stage_machine_of(const struct binding *b);
 

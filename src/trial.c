@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 #define FAILURES_TOLD 3       /* of one lab, in full */
 #define FAILURES_NAMED 20     /* by their seeds */
 #define TOLD_BYTES_MAX (1u << 20) /* of what the runs of one lab print while others go on */
+#define STATUS_SIGNAL 128     /* and its number: as shells have it */
 #define PROGRESS_MS 1000      /* at a terminal; else it is told less often */
 #define PROGRESS_RARE_MS 20000
 
@@ -58,6 +60,13 @@ struct trial {
     bool has_line;      /* a line of progress stands on the terminal */
     unsigned passed, failed;
 };
+
+static volatile sig_atomic_t stopped_by; /* a signal */
+
+static void on_signal(int number)
+{
+    stopped_by = number;
+}
 
 static double now_s(void)
 {
@@ -289,10 +298,26 @@ static void wait_for_some(struct trial *t)
         if (fds[i].revents) take(t, &t->slots[i]);
 }
 
+static void watch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+/* What has been told stays told. */
+static int stop_all(struct trial *t)
+{
+    clear_progress(t);
+    for (unsigned i = 0; i < t->slot_count; i++)
+        if (t->slots[i].lab) child_stop(&t->slots[i].child);
+    return fail(STATUS_SIGNAL + stopped_by, "interrupted: %u passed, %u failed so far", t->passed, t->failed);
+}
+
 static void run_all(struct trial *t)
 {
     t->shown_ms = now_s() * 1000;
-    while (t->told < t->count) {
+    while (t->told < t->count && !stopped_by) {
         for (unsigned i = 0; i < t->slot_count; i++)
             if (!t->slots[i].lab && !start_next(t, &t->slots[i])) break;
         wait_for_some(t);
@@ -322,7 +347,12 @@ int trial_run(const struct options *o)
     t.slots = mem_array(t.slot_count, sizeof *t.slots);
     int status = read_files(&t);
     if (status == 0) {
+        watch_signals();
         run_all(&t);
+    }
+    if (stopped_by) {
+        status = stop_all(&t);
+    } else if (status == 0) {
         printf("%u passed, %u failed\n", t.passed, t.failed);
         status = t.failed > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     }

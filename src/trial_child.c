@@ -8,6 +8,7 @@
 #include "script/stage.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #define HEAD_BYTES 5u
 #define RESULT_BYTES 25u
 #define READ_BYTES 65536u
+#define STOP_MS 5000
 
 enum kind { SAID = 1, RESULT };
 
@@ -81,6 +83,8 @@ int child_start(struct child *c, const struct trial_order *order)
     pid_t pid = fork();
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        signal(SIGINT, SIG_DFL);
+        signal(SIGTERM, SIG_DFL);
         close(fds[0]);
         run(order, fds[1]);
         _exit(EXIT_SUCCESS);
@@ -146,6 +150,18 @@ bool child_read(struct child *c)
     c->pid = 0;
     if (!c->outcome.has_result || status != 0) note_death(c, status);
     return true;
+}
+
+/* A run of real nodes ends its processes and removes its files; for that there is a while. */
+void child_stop(struct child *c)
+{
+    struct pollfd pipe = {.fd = c->fd, .events = POLLIN};
+    kill(c->pid, SIGTERM);
+    while (c->pid != 0) {
+        if (poll(&pipe, 1, STOP_MS) <= 0) kill(c->pid, SIGKILL);
+        child_read(c);
+    }
+    child_fini(c);
 }
 
 void child_fini(struct child *c)

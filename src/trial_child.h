@@ -37,4 +37,7 @@ int child_start(struct child *c, const struct trial_order *order);
 bool child_read(struct child *c);
 void child_fini(struct child *c);
 
+/* Asks it to end, and sees to it that it does; what it had to say is lost. */
+void child_stop(struct child *c);
+
 #endif

@@ -135,7 +135,7 @@ static int l_lines(lua_State *L)
     char *out = luaL_buffinitsize(L, &buffer, (size_t)most * RECORD_LINE_BYTES + 1);
     record_lines(s->record, machine, (size_t)most, add_line, &lines);
     size_t bytes = buf_bytes(&lines.all);
-    memcpy(out, buf_span(&lines.all).data, bytes);
+    if (bytes > 0) memcpy(out, buf_span(&lines.all).data, bytes);
     buf_fini(&lines.all);
     luaL_pushresultsize(&buffer, bytes);
     return 1;

@@ -71,11 +71,22 @@ static uint64_t on_turn(void *owner)
     return next_us == UINT64_MAX ? next_us : next_us - LAB_START_US + r->began_us;
 }
 
+/* Processes and folders go with the run, whoever ends it. */
+static void on_signal(void *owner, int number)
+{
+    struct stage_real *r = owner;
+    (void)number;
+    if (!r->stage->is_over) r->stage->result.text = mem_text("it was interrupted");
+    r->stage->is_over = true;
+    moth_loop_stop(r->loop);
+}
+
 void stage_real_run(struct stage *s, void (*turn)(struct stage *s, uint64_t *next_us))
 {
     struct stage_real *r = s->real;
     r->stage = s;
     r->turn = turn;
+    moth_loop_on_signal(r->loop, on_signal, r);
     moth_loop_run(r->loop, on_turn, r);
 }
 

@@ -138,12 +138,20 @@ static void show_progress(struct trial *t)
     t->has_line = is_terminal;
 }
 
-/* Those that were not told in full. */
-static void name_seeds(const struct lab *lab)
+static int by_value(const void *one, const void *other)
 {
+    uint64_t a = *(const uint64_t *)one, b = *(const uint64_t *)other;
+    return (a > b) - (a < b);
+}
+
+/* Those that were not told in full. */
+static void name_seeds(struct lab *lab)
+{
+    unsigned named = lab->failed < FAILURES_NAMED ? lab->failed : FAILURES_NAMED;
     if (lab->failed <= FAILURES_TOLD) return;
+    qsort(lab->failed_seeds + FAILURES_TOLD, named - FAILURES_TOLD, sizeof *lab->failed_seeds, by_value);
     printf("failed as well: seed");
-    for (unsigned i = FAILURES_TOLD; i < lab->failed && i < FAILURES_NAMED; i++)
+    for (unsigned i = FAILURES_TOLD; i < named; i++)
         printf("%s %" PRIu64, i > FAILURES_TOLD ? "," : "", lab->failed_seeds[i]);
     if (lab->failed > FAILURES_NAMED) printf(" and %u more", lab->failed - FAILURES_NAMED);
     printf("\n");

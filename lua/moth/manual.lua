@@ -6,7 +6,7 @@
 local format = require "moth.format"
 local suggest = require "moth.suggest"
 
-local FILES = { "node", "message", "task", "script", "parts" }
+local FILES = { "node", "message", "task", "script", "parts", "lab" }
 
 local manual = {}
 manual.__index = manual

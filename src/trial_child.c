@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define HEAD_BYTES 5u
@@ -61,9 +62,17 @@ static void send_result(int fd, const struct stage_result *r)
     buf_fini(&body);
 }
 
+/* The same everywhere: what a run is like may not depend on where its user lives. */
+static void leave_the_world(void)
+{
+    setenv("TZ", "UTC0", 1);
+    tzset();
+}
+
 static void run(const struct trial_order *o, int fd)
 {
     char why[STAGE_WHY_BYTES];
+    leave_the_world();
     struct stage_setup setup = {.file = o->file, .seed = o->seed, .print = on_print, .owner = &fd, .trace = o->trace,
                                 .is_real = o->is_real};
     struct stage *s = stage_open(&setup, why);
@@ -126,7 +135,10 @@ static void take_frames(struct child *c)
 static void note_death(struct child *c, int status)
 {
     char text[128];
-    int n = WIFSIGNALED(status) ? snprintf(text, sizeof text, "the process of the run died: %s",
+    bool has_spun = WIFSIGNALED(status) && WTERMSIG(status) == STAGE_SPIN_SIGNAL;
+    int n = has_spun ? snprintf(text, sizeof text, "its Lua ran for %d s without letting time pass: does it loop?",
+                                STAGE_SPIN_SECONDS)
+          : WIFSIGNALED(status) ? snprintf(text, sizeof text, "the process of the run died: %s",
                                            strsignal(WTERMSIG(status)))
                                 : snprintf(text, sizeof text, "the process of the run ended by itself, with status %d",
                                            WEXITSTATUS(status));

@@ -7,6 +7,7 @@
 local core = require "moth.core"
 local hub = require "moth.hub"
 local report = require "moth.report"
+local sent = require "moth.sent"
 local task = require "moth.task"
 local tcp = require "moth.tcp"
 
@@ -110,6 +111,9 @@ end
 local PEERS = { send = 1, emit = 1, request = 1, disconnect = 1, peer = 1, path = 1, queue = 1, history = 1, alias = 2,
   block = 1, unblock = 1, resolve = 1 }
 
+-- What moves mail before any event tells of it.
+local SENDS = { send = true, emit = true, request = true }
+
 -- What is registered waits for a node that does not run.
 local REGISTERS = { on = true, hear = true, command = true, serve = true, hook = true, job = true }
 
@@ -124,6 +128,7 @@ local function method(name)
     if not self.is_running and not (api and REGISTERS[name]) then
       return nil, ("%s does not run"):format(self.name), "shutdown"
     end
+    if SENDS[name] then world.changed() end
     local place = PEERS[name]
     if not place then return api[name](api, ...) end
     local arguments = table.pack(...)
@@ -172,7 +177,10 @@ end
 
 -- Nothing of an earlier run is given to anybody before the scripts run.
 local function wake_up(self)
-  if self.hub then self.hub:refresh_hooks() end
+  if self.hub then
+    self.hub:refresh_hooks()
+    sent.all_changed(self.id)
+  end
   if not scripts_of(self.options)[1] then
     if self.raw then self.raw:pause_mail(false) end
     return

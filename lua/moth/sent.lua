@@ -35,6 +35,12 @@ function sent.changed(id, m)
   if signals:is_awaited(message) then signals:raise(message) end
 end
 
+--- That node's process is another one: some of its messages may be lost.
+---@param id string
+function sent.all_changed(id)
+  states[id]:raise_all()
+end
+
 -- --- those of a main chunk ---
 
 local real_of = setmetatable({}, { __mode = "k" }) -- the message, once it is sent; a sentence when that failed

@@ -46,6 +46,13 @@ function signal:raise(key, ...)
   for _, t in ipairs(self.waiting[key] or {}) do task.wake(t, ...) end
 end
 
+--- Wakes all, whatever they wait for, to look for themselves.
+function signal:raise_all()
+  for _, list in pairs(self.waiting) do
+    for _, t in ipairs(list) do task.wake(t) end
+  end
+end
+
 ---@return boolean
 function signal:is_awaited(key)
   return self.waiting[key] ~= nil

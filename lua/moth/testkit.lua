@@ -2,6 +2,7 @@
 -- bot's, so what a spec says goes the way that messages go.
 
 local core = require "moth.core"
+local signal = require "moth.signal"
 local task = require "moth.task"
 
 local LINK_SECONDS = 10 -- for a peer to be linked
@@ -48,7 +49,8 @@ function testkit.load(run, file, options)
   if type(file) ~= "string" then error("testkit.load takes the file of a bot", 3) end
   options = options or {}
   check_options(options)
-  local self = setmetatable({ net = run.net, peers = {}, script = file:match("([^/]*)$"):gsub("%.lua$", "") }, kit)
+  local self = setmetatable({ net = run.net, peers = {}, arrivals = signal.new() }, kit)
+  self.script = file:match("([^/]*)$"):gsub("%.lua$", "")
   self.node = run.net:node(options.name or "bot", { script = file, config = options.config, clock = options.clock })
   local ok = task.wait(function() return script_of(self) end, LOAD_SECONDS)
   if not ok then error(("%s takes longer than %d s to load"):format(file, LOAD_SECONDS), 3) end
@@ -66,7 +68,9 @@ function kit:from(name)
   one = setmetatable({ node = self.net:node(name), inbox = {}, kit = self }, peer)
   self.peers[name] = one
   one.node:on("message", function(msg)
-    if msg.from == self.node.id then one.inbox[#one.inbox + 1] = msg end
+    if msg.from ~= self.node.id then return end
+    one.inbox[#one.inbox + 1] = msg
+    self.arrivals:raise(name)
   end)
   one.node:dial(self.node)
   local id = one.node.id
@@ -121,7 +125,7 @@ function kit:expect(name, pattern, span)
     if core.now() >= stop_us then
       error(("%s expected %q within %s: %s"):format(name, pattern, tostring(span or "1s"), shown(one.inbox)), 2)
     end
-    task.sleep(0.001)
+    self.arrivals:wait(name, stop_us)
   end
 end
 

@@ -86,6 +86,7 @@ int dial_want(struct moth_node *n, const char *address, const struct moth_id *on
     else if (!w->has_peer || !peers_find(&n->peers, &w->peer) || !peers_find(&n->peers, &w->peer)->session)
         w->has_peer = false; /* asked for anew: whoever answers now is meant */
     w->told = false;
+    w->reason = 0; /* what came of it before is no answer to this */
     w->backoff_us = w->next_us = 0;
     node_due(n, node_now_us(n));
     return 0;

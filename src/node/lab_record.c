@@ -163,6 +163,11 @@ void record_disturbed(struct record *r)
     r->figures.disturbed_us = r->figures.changed_us = lab_now_us(r->lab);
 }
 
+void record_changed(struct record *r)
+{
+    r->figures.changed_us = lab_now_us(r->lab);
+}
+
 /* --- the trace --- */
 
 void record_to(struct record *r, FILE *file)

@@ -22,6 +22,7 @@ void record_log(struct record *r, const char *text);  /* the same, but no part o
 
 /* What the experimenter did may move routes: figures about convergence count from the last such time. */
 void record_disturbed(struct record *r);
+void record_changed(struct record *r); /* mail is on its way, before any event tells of it */
 
 /* The newest events, at most `most`, in order, as lines without an end; only those of one machine and notes, or with
  * RECORD_ALL of all. */

@@ -21,6 +21,7 @@ struct binding { /* the userdata `node`; its uservalues are tables: events that 
     struct runtime *runtime;          /* borrowed */
     struct moth_id id;                /* these three as the node had them last */
     char name[MOTH_NAME_MAX + 1], address[MOTH_ADDRESS_TEXT_BYTES];
+    unsigned life;                      /* how many processes it has been */
     lua_Integer next_event, last_event; /* the places before the first, and of the last */
     size_t queued_bytes;                /* of messages, since the queue was last empty */
     struct binding *next_waiting;       /* of those with events, see bind_event.c */

@@ -16,6 +16,7 @@
 
 struct message { /* the userdata of a sent message, with the node as its uservalue; the class has its methods */
     struct binding *binding;
+    unsigned life; /* of the node, when it was seen last */
     struct moth_id from;
     struct moth_sent last;
 };
@@ -26,13 +27,16 @@ static void refresh(struct message *m)
 {
     struct moth_sent now;
     struct moth_node *node = m->binding->node;
-    if (node && moth_message_get(node, m->last.id, &now) == 0) m->last = now;
+    if (!node) return;
+    if (moth_message_get(node, m->last.id, &now) == 0) m->last = now;
+    else if (m->life != m->binding->life && m->last.state == MOTH_PENDING) m->last.state = MOTH_LOST;
+    m->life = m->binding->life;
 }
 
 int bind_push_message(lua_State *L, struct binding *b, const struct moth_sent *sent)
 {
     struct message *m = lua_newuserdatauv(L, sizeof *m, 1);
-    *m = (struct message){.binding = b, .from = *moth_node_id(b->node), .last = *sent};
+    *m = (struct message){.binding = b, .life = b->life, .from = *moth_node_id(b->node), .last = *sent};
     luaL_setmetatable(L, MESSAGE);
     bind_push_binding(L, b);
     lua_setiuservalue(L, -2, 1);

@@ -352,6 +352,7 @@ void bind_node_know(struct binding *b, const struct moth_id *id, const char *nam
 void bind_node_change(struct binding *b, struct moth_node *node)
 {
     b->node = node;
+    b->life += node != NULL;
     if (node) bind_node_know(b, moth_node_id(node), moth_node_name(node), moth_node_address(node));
 }
 

@@ -10,9 +10,11 @@
 #include <lauxlib.h>
 
 #include <stdlib.h>
+#include <sys/time.h>
 
 #define MODULE "moth.lab"
 #define GUARD_CPU_MS 1000
+#define TURNS_WATCHED 4096 /* together: the system is not asked each time */
 #define GUARD_BYTES ((size_t)1 << 30) /* of all bots of a network together */
 
 /* --- the script's host --- */
@@ -179,8 +181,15 @@ static void turn(struct stage *s)
     if (s->has_checks && !s->is_over) call(s, call_check, s);
 }
 
+/* Ends the process unless it is called again in time; 0: never mind. */
+static void watch_for_loops(time_t seconds)
+{
+    setitimer(ITIMER_VIRTUAL, &(struct itimerval){.it_value.tv_sec = seconds}, NULL);
+}
+
 static void turn_real(struct stage *s, uint64_t *next_us)
 {
+    watch_for_loops(STAGE_SPIN_SECONDS);
     *next_us = runtime_tick(s->runtime);
     if (s->has_checks && !s->is_over) call(s, call_check, s);
 }
@@ -188,9 +197,14 @@ static void turn_real(struct stage *s, uint64_t *next_us)
 struct stage_result stage_run(struct stage *s, size_t index)
 {
     struct beginning beginning = {index};
+    watch_for_loops(STAGE_SPIN_SECONDS);
     call(s, call_start, &beginning);
     if (s->real && !s->is_over) stage_real_run(s, turn_real);
-    while (!s->is_over) turn(s);
+    for (unsigned turns = 0; !s->is_over; turns++) {
+        if (turns % TURNS_WATCHED == 0) watch_for_loops(STAGE_SPIN_SECONDS);
+        turn(s);
+    }
+    watch_for_loops(0);
     s->result.hash = lab_hash(s->lab);
     s->result.virtual_us = lab_now_us(s->lab) - LAB_START_US;
     s->result.events = s->events;

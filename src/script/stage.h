@@ -44,7 +44,10 @@ struct stage_result {
     uint64_t virtual_us, events;
 };
 
-/* Runs one of them, once in the life of a stage. */
+/* Runs one of them, once in the life of a stage. A lab file that loops for ever is ended by a signal, and the process
+ * with it: its own code has no budget, for to start a thousand nodes takes a while. */
+#define STAGE_SPIN_SECONDS 120 /* of processor time */
+#define STAGE_SPIN_SIGNAL SIGVTALRM
 struct stage_result stage_run(struct stage *s, size_t index);
 
 #endif

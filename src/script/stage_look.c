@@ -99,7 +99,7 @@ static int l_quantile(lua_State *L)
     return 1;
 }
 
-/* note(text): a line of the timeline; disturbed(): what was done may move routes */
+/* note(text): a line of the timeline; disturbed(): what was done may move routes; changed(): mail is on its way */
 static int l_note(lua_State *L)
 {
     record_note(stage_of(L)->record, luaL_checkstring(L, 1));
@@ -109,6 +109,12 @@ static int l_note(lua_State *L)
 static int l_disturbed(lua_State *L)
 {
     record_disturbed(stage_of(L)->record);
+    return 0;
+}
+
+static int l_changed(lua_State *L)
+{
+    record_changed(stage_of(L)->record);
     return 0;
 }
 
@@ -146,6 +152,7 @@ void stage_look_open(lua_State *L, struct stage *s)
     static const luaL_Reg functions[] = {
         {"status", l_status}, {"edges", l_edges}, {"now", l_now}, {"routes_are_true", l_routes_are_true},
         {"figures", l_figures}, {"quantile", l_quantile}, {"note", l_note}, {"disturbed", l_disturbed},
+        {"changed", l_changed},
         {"lines", l_lines}, {NULL, NULL},
     };
     lua_pushlightuserdata(L, s);

@@ -1,0 +1,71 @@
+-- found.lua -- what was wrong once.
+
+lab("a node that was killed before anybody called it refuses calls", function(net)
+  local ana = net:node "ana"
+  ana:kill()
+  local peers, why, code = ana:peers()
+  net:expect(peers == nil and code == "shutdown", why)
+end)
+
+lab("what is registered at a node that does not run is there when it does", function(net)
+  local ana, bob = net:line("ana", "bob"):nodes()
+  bob:kill()
+  bob:hear("^ping$", function() return "pong" end)
+  bob:restart()
+  net:settle()
+  local got
+  ana:on("message", function(msg) got = msg.text end)
+  ana:send(bob, "ping")
+  net:eventually("5s", function() return got == "pong" end)
+end)
+
+test("waiting for an hour costs nothing", function()
+  local t = testkit.load "examples/reminder.lua"
+  t:from("ana"):say "remind 1h tea"
+  t:expect("ana", "I will")
+  t:expect("ana", "tea", "61m")
+end)
+
+lab("the calendar begins with 2030 wherever one lives", function(net)
+  net:expect(os.date "%Y-%m-%d %H" == "2030-01-01 00", os.date())
+end)
+
+lab("settle waits for mail that was just sent", function(net)
+  local ana, bob = net:line("ana", "bob"):nodes()
+  net:settle()
+  local m = ana:send(bob, "hello")
+  net:settle()
+  net:expect(m.state == "delivered", m.state)
+end)
+
+lab("a second connect waits for the second dial", function(net)
+  local ana, bob = net:node "ana", net:node "bob"
+  net:cut(ana, bob)
+  net:expect(not ana:connect(bob))
+  net:join(ana, bob)
+  net:expect(ana:connect(bob))
+end)
+
+local function line_without_bob(net)
+  local ana, bob = net:line("ana", "bob"):nodes()
+  net:settle()
+  bob:kill()
+  net:run "1s"
+  return ana, bob
+end
+
+lab("a message that a kill took before its promise is lost", function(net)
+  local ana, bob = line_without_bob(net)
+  local m = ana:send(bob, "lost")
+  ana:restart()
+  net:run "1m"
+  net:expect(m.state == "lost", m.state)
+end)
+
+lab("whoever waits for a message that a kill took hears of it", function(net)
+  local ana, bob = line_without_bob(net)
+  local m = ana:send(bob, "lost")
+  net:at(0.0001, function() ana:restart() end)
+  local _, _, code = m:wait "queued"
+  net:expect(code == "lost", code)
+end)

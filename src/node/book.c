@@ -22,8 +22,10 @@
 #define ABOUT_MAX (66 + (2 + PEER_NAMES_MAX) * (1 + MOTH_NAME_MAX) + 2 + PEER_ADDRESSES_MAX * 20)
 #define SAVE_NEW_US 1000000u
 #define SAVE_US 30000000u
-#define SAVED_AT_ONCE 256u
+#define SAVED_AT_ONCE 32u
+#define SAVE_PAUSE_US 125000u
 #define PRUNED_AT_ONCE 1024
+#define MANY_PEERS 256
 #define FLOORS_MS (60 * INT64_C(86400000)) /* no message lives so long */
 
 /* --- as bytes --- */
@@ -118,6 +120,12 @@ int book_load(struct moth_node *n)
 
 /* --- saving --- */
 
+/* With so many in the book the network is large, and where it is imagined, all its databases are in one memory. */
+static void rest(struct moth_node *n)
+{
+    if (peers_count(&n->peers) >= MANY_PEERS) store_rest(&n->store);
+}
+
 /* Until then it is not forgotten: met again, it would get a second row. */
 static void on_saved(void *owner, const struct store_write *w)
 {
@@ -127,6 +135,7 @@ static void on_saved(void *owner, const struct store_write *w)
     struct peer *p = peers_find(&n->peers, &id);
     if (p) p->held--;
     n->store.peer_count += w->result;
+    rest(n);
 }
 
 static void save(struct moth_node *n, struct peer *p)
@@ -187,21 +196,29 @@ static void prune(struct moth_node *n)
     store_write(&n->store, w);
 }
 
-/* A part of them a turn; the next goes on where this one stopped. */
-uint64_t book_tick(struct moth_node *n, uint64_t now_us)
+/* From where the last turn stopped; false: there are more. */
+static bool save_some(struct moth_node *n)
 {
     struct peer *p;
     unsigned count = 0;
+    while (count < SAVED_AT_ONCE && (p = peers_next(&n->peers, &n->book_at))) {
+        if (!p->unsaved || !p->has_keys) continue;
+        book_row(n, p);
+        count++;
+    }
+    rest(n);
+    return count < SAVED_AT_ONCE;
+}
+
+/* A part of them a turn; the next goes on where this one stopped. */
+uint64_t book_tick(struct moth_node *n, uint64_t now_us)
+{
     if (n->book_us > now_us) return n->book_us;
     n->book_us = UINT64_MAX;
     if (!store_may_promise(&n->store)) return n->book_us = now_us + SAVE_US;
     prune(n);
     bool whole = n->book_at == 0;
-    while ((p = peers_next(&n->peers, &n->book_at))) {
-        if (!p->unsaved || !p->has_keys) continue;
-        book_row(n, p);
-        if (++count == SAVED_AT_ONCE) return n->book_us = now_us + SAVE_NEW_US;
-    }
+    if (!save_some(n)) return n->book_us = now_us + SAVE_PAUSE_US;
     n->book_at = 0;
     if (!whole) n->book_us = now_us + SAVE_US; /* who was touched behind us meanwhile */
     return n->book_us;

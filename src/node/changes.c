@@ -5,8 +5,6 @@
  * once; so is always that for a link of our own. */
 #include "node/hub.h"
 
-#include "base/mem.h"
-
 #include <stdlib.h>
 
 #define HOLD_US_PER_NODE 250u
@@ -49,7 +47,6 @@ static bool may_search(struct moth_node *n, uint64_t now_us)
     return true;
 }
 
-/* The list is copied: handlers may change what it came from. */
 void changes_turn(struct moth_node *n)
 {
     size_t count;
@@ -57,9 +54,7 @@ void changes_turn(struct moth_node *n)
     n->map_changed = n->links_changed = false;
     if (!router_recompute(n->router)) return;
     n->counts.recomputes++;
-    const struct route *changes = router_changes(n->router, &count);
-    struct route *copy = mem_array(count, sizeof *copy);
-    if (count > 0) memcpy(copy, changes, count * sizeof *copy);
-    for (size_t i = 0; i < count; i++) tell_route(n, &copy[i]);
-    free(copy);
+    struct route *changes = router_take_changes(n->router, &count);
+    for (size_t i = 0; i < count; i++) tell_route(n, &changes[i]);
+    free(changes);
 }

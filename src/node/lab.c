@@ -403,6 +403,7 @@ static void make_disk(struct machine *m)
     snprintf(name, sizeof name, "moth-lab-%u", ++count);
     snprintf(m->home, sizeof m->home, "machine-%u", m->index);
     m->disk = disk_new(name, m->random);
+    disk_share(m->disk, m->lab->pool);
 }
 
 struct lab *lab_new(uint64_t seed, unsigned machines_max)

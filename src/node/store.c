@@ -414,6 +414,11 @@ uint64_t store_tick(struct store *s, uint64_t now)
     return never;
 }
 
+void store_rest(const struct store *s)
+{
+    if (!s->job) db_rest(s->db);
+}
+
 /* --- opening and closing --- */
 
 static void take_limits(struct store *s, const uint64_t *limits)

@@ -143,6 +143,7 @@ void store_doubt(struct store *s); /* a read said MOTH_EDAMAGED: promises stop u
 
 /* Starts a group if one is due. Returns when it wants to be called again. */
 uint64_t store_tick(struct store *s, uint64_t now_us);
+void store_rest(const struct store *s); /* drops what is cached of an imagined disk, which is in memory anyway */
 
 /* Reads, on the node's thread. MOTH_ENOT_FOUND; MOTH_ESTORE: not now; MOTH_EDAMAGED: never. */
 /* a body of exactly `bytes`, owned by the caller */

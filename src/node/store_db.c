@@ -276,6 +276,11 @@ static int open_salvaged(struct store_db *db, struct store_report *report)
     return rc == 0 ? count_salvaged(db, report) : rc;
 }
 
+void db_rest(const struct store_db *db)
+{
+    if (db->host->vfs && db->writer) sqlite3_db_release_memory(db->writer);
+}
+
 int db_open(struct store_db *db, bool damaged, struct store_report *report)
 {
     int rc = report ? finish_moves(db, report->aside) : MOTH_ENOT_FOUND;

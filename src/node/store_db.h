@@ -45,6 +45,8 @@ int db_connect(const struct moth_host *host, const char *name, struct sqlite3 **
 int64_t db_newest_version(void);
 int db_check_version(struct sqlite3 *c, bool *empty); /* MOTH_EDAMAGED: neither new nor one of ours; MOTH_ENEWER */
 
+void db_rest(const struct store_db *db); /* drops what is cached of an imagined disk */
+
 /* One transaction. */
 int db_commit(struct store_db *db, struct store_write *first, unsigned count, const struct store_totals *totals);
 

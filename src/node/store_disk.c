@@ -299,6 +299,11 @@ void disk_free(struct disk *disk)
     free(disk);
 }
 
+void disk_share(struct disk *disk, struct moth_pool *pool)
+{
+    disk->folder.pool = pool;
+}
+
 const char *disk_name(const struct disk *disk)
 {
     return disk->name;

@@ -7,13 +7,14 @@
 #ifndef NODE_STORE_DISK_H
 #define NODE_STORE_DISK_H
 
-#include "base/base.h"
+#include "base/pool.h"
 
 struct disk;
 
 struct disk *disk_new(const char *vfs_name, uint64_t seed); /* the name is copied; unique in the process */
 void disk_free(struct disk *disk); /* all its files must be closed */
 const char *disk_name(const struct disk *disk);
+void disk_share(struct disk *disk, struct moth_pool *pool); /* many disks of one lab hold much alike; before any file */
 
 /* Power goes: from now on every call on the disk fails, open files included. disk_restore ends that: with `lose`, each
  * write since the last sync of its file is then there, gone or torn (a part of it, at 512-byte boundaries, in any

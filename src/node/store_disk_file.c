@@ -32,42 +32,28 @@ static size_t min(size_t a, size_t b)
 void disk_file_fini(struct disk_file *f)
 {
     disk_file_sync(f);
-    free(f->data);
-    *f = (struct disk_file){0};
+    image_fini(&f->image);
+    f->bytes = 0;
 }
 
 size_t disk_file_read(const struct disk_file *f, size_t offset, struct span out)
 {
-    size_t there = offset < f->bytes ? min(out.bytes, f->bytes - offset) : 0;
-    size_t stored = offset < f->capacity ? min(there, f->capacity - offset) : 0;
-
-    if (stored > 0) memcpy(out.data, f->data + offset, stored);
-    memset(out.data + stored, 0, out.bytes - stored);
-    return there;
+    image_read(&f->image, offset, out);
+    return offset < f->bytes ? min(out.bytes, f->bytes - offset) : 0;
 }
 
 /* --- changes --- */
 
-static void reserve(struct disk_file *f, size_t bytes)
-{
-    if (bytes <= f->capacity) return;
-    size_t capacity = bytes + bytes / 4;
-    f->data = mem_resize(f->data, capacity, 1);
-    memset(f->data + f->capacity, 0, capacity - f->capacity);
-    f->capacity = capacity;
-}
-
 static void put(struct disk_file *f, size_t offset, struct slice bytes)
 {
     size_t end = offset + bytes.bytes;
-    put_bytes(f->data + offset, bytes.data, bytes.bytes);
+    image_write(&f->image, offset, bytes);
     if (end > f->bytes) f->bytes = end;
 }
 
 static void cut(struct disk_file *f, size_t bytes)
 {
-    size_t stored = min(f->bytes, f->capacity);
-    if (stored > bytes) memset(f->data + bytes, 0, stored - bytes);
+    image_cut(&f->image, bytes);
     f->bytes = bytes;
 }
 
@@ -79,20 +65,19 @@ static void remember(struct disk_file *f, size_t offset, size_t bytes, bool shor
     c->bytes = bytes;
     c->bytes_before = f->bytes;
     c->shortens = shortens;
-    if (bytes > 0) memcpy(c->other, f->data + offset, bytes);
+    image_read(&f->image, offset, (struct span){c->other, bytes});
     f->unsynced = c;
 }
 
 void disk_file_write(struct disk_file *f, size_t offset, struct slice bytes)
 {
-    reserve(f, offset + bytes.bytes);
     remember(f, offset, bytes.bytes, false);
     put(f, offset, bytes);
 }
 
 void disk_file_shorten(struct disk_file *f, size_t bytes)
 {
-    size_t stored = min(f->bytes, f->capacity);
+    size_t stored = image_end(&f->image);
     if (bytes >= f->bytes) return;
     remember(f, bytes, stored > bytes ? stored - bytes : 0, true);
     cut(f, bytes);
@@ -110,11 +95,11 @@ void disk_file_sync(struct disk_file *f)
 
 static void undo(struct disk_file *f, struct disk_change *c)
 {
-    for (size_t i = 0; i < c->bytes; i++) {
-        uint8_t *at = &f->data[c->offset + i], byte = *at;
-        *at = c->other[i];
-        c->other[i] = byte;
-    }
+    uint8_t *now = mem_new(c->bytes);
+    image_read(&f->image, c->offset, (struct span){now, c->bytes});
+    image_write(&f->image, c->offset, slice_of(c->other, c->bytes));
+    memcpy(c->other, now, c->bytes);
+    free(now);
     f->bytes = c->bytes_before;
 }
 
@@ -164,15 +149,15 @@ void disk_file_lose(struct disk_file *f, uint64_t *random)
 
 void disk_file_flip(struct disk_file *f, size_t offset, uint8_t bits)
 {
+    uint8_t byte;
     assert(offset < f->bytes);
-    reserve(f, offset + 1);
-    f->data[offset] ^= bits;
+    image_read(&f->image, offset, (struct span){&byte, 1});
+    byte ^= bits;
+    image_write(&f->image, offset, slice_of(&byte, 1));
 }
 
 void disk_file_copy(const struct disk_file *from, struct disk_file *to)
 {
-    size_t stored = min(from->bytes, from->capacity);
-    if (stored > 0) to->data = memcpy(mem_new(stored), from->data, stored);
-    to->capacity = stored;
+    image_copy(&from->image, &to->image);
     to->bytes = from->bytes;
 }

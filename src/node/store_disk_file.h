@@ -2,20 +2,20 @@
  *
  * There is one image only, the newest. Each change keeps what it overwrote; undoing them all, newest first, gives what
  * is surely on the disk, and on the way each takes up again what it had written, so that any choice of them can then
- * be done anew. To sync is to forget the changes. Bytes beyond `capacity` are zero and take no memory, so a ballast
+ * be done anew. To sync is to forget the changes. Bytes beyond the image are zero and take no memory, so a ballast
  * file costs nothing. */
 #ifndef NODE_STORE_DISK_FILE_H
 #define NODE_STORE_DISK_FILE_H
 
-#include "base/base.h"
+#include "node/store_disk_image.h"
 
 #define DISK_SECTOR_BYTES 512 /* what a drive writes whole or not at all */
 
 struct disk_change;
 
 struct disk_file { /* zeroed is empty */
-    uint8_t *data; /* owned; from `bytes` on it is zero */
-    size_t capacity, bytes;
+    struct image image; /* from `bytes` on it is zero */
+    size_t bytes;
     struct disk_change *unsynced; /* owned; the newest first */
 };
 

@@ -37,6 +37,7 @@ struct disk_entry *disk_folder_add(struct disk_folder *f, const char *path)
 {
     struct disk_entry *e = mem_new(sizeof *e);
     e->path = mem_text(path);
+    e->file.image.pool = f->pool;
     e->presence = path ? DISK_THERE : DISK_NAMELESS;
     e->next = f->entries;
     f->entries = e;

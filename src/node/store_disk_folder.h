@@ -24,6 +24,7 @@ struct disk_entry {
 
 struct disk_folder { /* zeroed is empty */
     struct disk_entry *entries; /* owned */
+    struct moth_pool *pool;     /* borrowed: where what files hold alike is held once; NULL: nowhere */
 };
 
 void disk_folder_fini(struct disk_folder *f); /* nothing is open; may be used again */

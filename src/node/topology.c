@@ -81,13 +81,13 @@ struct origin *topology_add(struct moth_node *n, const struct moth_id *id)
 {
     struct topology *t = &n->topology;
     struct peer *p = peers_get(&n->peers, id, true);
-    unsigned slot = 0;
     if (p && t->count >= t->slot_max) {
         struct origin *useless = find_useless(n);
         if (!useless) return NULL;
         drop_origin(n, useless);
     }
     if (!p) return NULL;
+    unsigned slot = t->count < t->slot_count ? 0 : t->slot_count;
     while (slot < t->slot_count && t->slots[slot]) slot++;
     if (slot == t->slot_count) {
         t->slots = mem_resize(t->slots, ++t->slot_count, sizeof *t->slots);

@@ -1,10 +1,10 @@
 /* router.c -- the map and the breadth-first search over it, see router.h.
  *
- * Two tables of hops, parents and next hops lie side by side: the search fills one and reads the other. From the
- * other it learns which way was used before, to keep it on a tie, and which routes became different, so changes cost no
- * pass of their own. The parent of a node is the one before it on the way from us: the one used before if that is still
- * a hop nearer and the link between them counts, else the smallest id among those who qualify. The next hop follows
- * from the parents. The order in which claims came in decides nothing.
+ * A search fills a new table of hops, parents and next hops, and reads the one before. From that it learns which way
+ * was used before, to keep it on a tie, and which routes became different, so changes cost no pass of their own. The
+ * parent of a node is the one before it on the way from us: the one used before if that is still a hop nearer and the
+ * link between them counts, else the smallest id among those who qualify. The next hop follows from the parents. The
+ * order in which claims came in decides nothing.
  *
  * What cannot matter does not make the table stale. A new edge between nodes at most one hop apart makes no way
  * shorter, and ties keep the old way; an edge that leads nobody to their parent is not missed. In a dense network most
@@ -30,8 +30,8 @@ struct table {
 
 struct router {
     struct graph graph;
-    struct table now, before;
-    uint32_t capacity; /* of both tables */
+    struct table now, before; /* before: empty but during a search */
+    uint32_t capacity;        /* of their arrays */
     uint32_t me;
     bool stale;
     struct route *changes;
@@ -62,7 +62,6 @@ static uint32_t vertex_of(struct router *r, const struct moth_id *id)
     uint32_t v = graph_take(&r->graph, id);
     if (r->capacity < r->graph.capacity) {
         grow_table(&r->now, r->capacity, r->graph.capacity);
-        grow_table(&r->before, r->capacity, r->graph.capacity);
         r->capacity = r->graph.capacity;
     }
     return v;
@@ -90,7 +89,6 @@ void router_free(struct router *r)
     if (!r) return;
     graph_fini(&r->graph);
     free_table(&r->now);
-    free_table(&r->before);
     free(r->changes);
     free(r);
 }
@@ -254,14 +252,32 @@ static void search(struct router *r)
     }
 }
 
-static void turn_tables(struct router *r)
+static void begin_table(struct router *r)
 {
-    struct table spare = r->before;
     r->before = r->now;
-    r->now = spare;
-    memset(r->now.hops, 0xff, r->graph.used * sizeof *r->now.hops);
-    memset(r->now.parent, 0xff, r->graph.used * sizeof *r->now.parent);
-    memset(r->now.next, 0xff, r->graph.used * sizeof *r->now.next);
+    r->now = (struct table){0};
+    grow_table(&r->now, 0, r->capacity);
+}
+
+static void forget_table_before(struct router *r)
+{
+    free_table(&r->before);
+    r->before = (struct table){0};
+}
+
+struct route *router_take_changes(struct router *r, size_t *count)
+{
+    struct route *changes = r->changes;
+    *count = r->change_count;
+    r->changes = NULL;
+    r->change_count = r->change_capacity = 0;
+    return changes;
+}
+
+static void forget_changes(struct router *r)
+{
+    size_t count;
+    free(router_take_changes(r, &count));
 }
 
 static void report_lost(struct router *r)
@@ -281,12 +297,13 @@ static int compare_routes(const void *a, const void *b)
 
 bool router_recompute(struct router *r)
 {
-    r->change_count = 0;
+    forget_changes(r);
     if (!r->stale) return false;
     r->stale = false;
-    turn_tables(r);
+    begin_table(r);
     search(r);
     report_lost(r);
+    forget_table_before(r);
     if (r->change_count > 0) qsort(r->changes, r->change_count, sizeof *r->changes, compare_routes);
     return r->change_count > 0;
 }
@@ -372,5 +389,5 @@ size_t router_edges(const struct router *r, struct router_edge *out, size_t capa
 
 size_t router_count(const struct router *r)
 {
-    return r->graph.index.count;
+    return r->graph.count;
 }

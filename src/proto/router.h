@@ -44,6 +44,7 @@ void router_remove(struct router *r, const struct moth_id *origin);
  * recompute, router_edges and router_count from the claims as they are. */
 bool router_recompute(struct router *r);
 const struct route *router_changes(const struct router *r, size_t *count); /* borrowed until the next recompute */
+struct route *router_take_changes(struct router *r, size_t *count); /* the same, the caller's to free; NULL: none */
 
 /* Next_hop: NULL when there is no way (or id is ours); borrowed until the router changes. Hops: ROUTER_UNREACHABLE
  * without a way, 0 for ourselves. */

@@ -3,6 +3,7 @@
  * A claim is found by walking one node's list: lists are short (512 at most from the wire) and lie in one piece. */
 #include "proto/router_graph.h"
 
+#include "base/lookup.h"
 #include "base/mem.h"
 
 #include <assert.h>
@@ -12,8 +13,7 @@
 
 void graph_init(struct graph *g, uint64_t seed)
 {
-    *g = (struct graph){.free = GRAPH_NONE};
-    id_map_init(&g->index, seed);
+    *g = (struct graph){.free = GRAPH_NONE, .seed = seed};
 }
 
 void graph_fini(struct graph *g)
@@ -21,13 +21,57 @@ void graph_fini(struct graph *g)
     for (uint32_t v = 0; v < g->used; v++) free(g->vertices[v].claims);
     free(g->vertices);
     free(g->ids);
-    id_map_fini(&g->index);
+    free(g->slots);
+}
+
+static uint32_t home_of(const struct graph *g, const struct moth_id *id)
+{
+    return lookup_hash(g->seed, slice_of(id->bytes, MOTH_ID_BYTES)) & (g->slot_count - 1);
+}
+
+/* Where the id is, or the free slot where it belongs. */
+static uint32_t slot_of(const struct graph *g, const struct moth_id *id)
+{
+    uint32_t at = home_of(g, id);
+    while (g->slots[at] && !id_equal(&g->ids[g->slots[at] - 1], id)) at = (at + 1) & (g->slot_count - 1);
+    return at;
 }
 
 uint32_t graph_find(const struct graph *g, const struct moth_id *id)
 {
-    void *value = id_map_find(&g->index, id);
-    return value ? (uint32_t)((uintptr_t)value - 1) : GRAPH_NONE;
+    uint32_t v = g->count > 0 ? g->slots[slot_of(g, id)] : 0;
+    return v ? v - 1 : GRAPH_NONE;
+}
+
+static void grow_slots(struct graph *g)
+{
+    uint32_t *old = g->slots, count = g->slot_count;
+    g->slot_count = count ? count * 2 : 8;
+    g->slots = mem_array(g->slot_count, sizeof *g->slots);
+    for (uint32_t i = 0; i < count; i++)
+        if (old[i]) g->slots[slot_of(g, &g->ids[old[i] - 1])] = old[i];
+    free(old);
+}
+
+static void index_id(struct graph *g, uint32_t v)
+{
+    if ((g->count + 1) * 4 > g->slot_count * 3) grow_slots(g);
+    g->slots[slot_of(g, &g->ids[v])] = v + 1;
+    g->count++;
+}
+
+/* Those behind move up, so that no search ends before them. */
+static void close_slot(struct graph *g, uint32_t hole)
+{
+    uint32_t mask = g->slot_count - 1;
+    for (uint32_t at = (hole + 1) & mask; g->slots[at]; at = (at + 1) & mask) {
+        uint32_t home = home_of(g, &g->ids[g->slots[at] - 1]);
+        if (((at - home) & mask) < ((at - hole) & mask)) continue; /* moving it would put it before its home */
+        g->slots[hole] = g->slots[at];
+        hole = at;
+    }
+    g->slots[hole] = 0;
+    g->count--;
 }
 
 static uint32_t free_index(struct graph *g)
@@ -52,7 +96,7 @@ uint32_t graph_take(struct graph *g, const struct moth_id *id)
     v = free_index(g);
     g->ids[v] = *id;
     g->vertices[v] = (struct vertex){0};
-    id_map_put(&g->index, id, (void *)((uintptr_t)v + 1));
+    index_id(g, v);
     return v;
 }
 
@@ -64,7 +108,7 @@ bool graph_is_idle(const struct graph *g, uint32_t v)
 void graph_drop(struct graph *g, uint32_t v)
 {
     assert(graph_is_idle(g, v));
-    id_map_remove(&g->index, &g->ids[v]);
+    close_slot(g, slot_of(g, &g->ids[v]));
     g->vertices[v].listed = g->free;
     g->free = v;
 }
@@ -108,7 +152,7 @@ bool graph_add(struct graph *g, uint32_t from, uint32_t to, uint16_t cost)
     uint32_t back = graph_position(g, to, from);
 
     assert(from != to);
-    if (near->count == near->capacity) resize(near, near->capacity ? near->capacity * 2 : CLAIMS_MIN);
+    if (near->count == near->capacity) resize(near, near->capacity ? near->capacity + near->capacity / 2 : CLAIMS_MIN);
     near->claims[near->count++] = (struct claim){.to = to, .cost = cost};
     far->named++;
     if (back == GRAPH_NONE) return false;

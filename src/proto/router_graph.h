@@ -24,7 +24,9 @@ struct vertex {
 };
 
 struct graph {
-    struct id_map index; /* the value is the index plus one */
+    uint32_t *slots; /* open addressing by id: the index plus one; 0: free */
+    uint32_t slot_count, count;
+    uint64_t seed;
     struct moth_id *ids;
     struct vertex *vertices;
     uint32_t used, capacity; /* entries of the two arrays above */

@@ -73,10 +73,9 @@ static void take(uint8_t choice, struct span data)
     case 2: receipts_take(n, from, span_slice(data)); break;
     default: {
         struct peer *p = peers_get(&n->peers, &(struct moth_id){{choice, 1}}, true);
-        p->address_count = p->name_count = 0;
         about_decode(n, p, span_slice(data));
-        assert(p->address_count <= PEER_ADDRESSES_MAX && p->name_count <= PEER_NAMES_MAX);
-        assert(strlen(p->claimed) <= MOTH_NAME_MAX && strlen(p->alias) <= MOTH_NAME_MAX);
+        assert(p->facts->address_count <= PEER_ADDRESSES_MAX && p->facts->name_count <= PEER_NAMES_MAX);
+        assert(strlen(p->facts->claimed) <= MOTH_NAME_MAX && strlen(p->facts->alias) <= MOTH_NAME_MAX);
     }
     }
     assert(n->boxes.carried_count <= CARRIED_MAX);

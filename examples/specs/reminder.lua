@@ -13,9 +13,11 @@ test("a reminder outlives a kill and comes once", function()
   local t = testkit.load "examples/reminder.lua"
   t:from("ana"):say("remind 1h drink tea")
   t:expect("ana", "^I will$")
+  t:advance "1s" -- what was done is on the disk
   t.node:restart()
   t:advance("59m")
   t:expect("ana", "^reminder: drink tea$", "2m")
+  t:advance "1s" -- what was done is on the disk
   t.node:restart()
   t:advance("2h")
   t:expect_none("ana")
@@ -25,6 +27,7 @@ test("what was due while the bot was away comes when it is back", function()
   local t = testkit.load "examples/reminder.lua"
   t:from("ana"):say("remind 1h drink tea")
   t:expect("ana", "^I will$")
+  t:advance "1s" -- what was done is on the disk
   t.node:kill()
   t:advance("3h")
   t.node:start()

@@ -29,6 +29,7 @@ end)
 test("a restart keeps what is on the disk", function()
   local t = testkit.load(COUNTER)
   count(t, "1 1 1")
+  t:advance "1s" -- what was done is on the disk
   t.node:restart()
   count(t, "1 1 2")
   t.node:stop()
@@ -55,10 +56,12 @@ end)
 test("mail that comes while the bot is away is waiting when it is back", function()
   local t = testkit.load(COUNTER)
   local ana = t:from("ana")
+  t:advance "1s" -- what was done is on the disk
   t.node:kill()
   local m = ana:say("count")
   t:advance("1m")
   assert(m.state ~= "delivered")
+  t:advance "1s" -- what was done is on the disk
   t.node:restart()
   t:expect("ana", "^1 1 1$", AGAIN)
   t:expect_none()
@@ -101,12 +104,15 @@ test("a job outlives restarts and reloads, and is done once", function()
   local t = testkit.load(ALARM)
   t:from("ana"):say("in 10m tea")
   t:expect("ana", "^%d+$")
+  t:advance "1s" -- what was done is on the disk
   t.node:restart()
   t:advance("1s")
   t:reload()
+  t:advance "1s" -- what was done is on the disk
   t.node:restart()
   t:expect("ana", "^tea$", "11m")
   t:reload()
+  t:advance "1s" -- what was done is on the disk
   t.node:restart()
   t:advance("1h")
   t:expect_none()
@@ -118,8 +124,10 @@ test("jobs missed while the node was away are done once, as soon as it is back",
     t:from("ana"):say("in 10m " .. text)
     t:expect("ana", "^%d+$")
   end
+  t:advance "1s" -- what was done is on the disk
   t.node:kill()
   t:advance("5h")
+  t:advance "1s" -- what was done is on the disk
   t.node:restart()
   t:expect("ana", "^tea$", AGAIN)
   t:expect("ana", "^cake$", "1s")

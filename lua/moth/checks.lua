@@ -1,6 +1,7 @@
 --- What must hold in a network: now, always, or within a time.
 
 local core = require "moth.core"
+local given = require "moth.given"
 local task = require "moth.task"
 
 local world = core.lab
@@ -8,11 +9,6 @@ local world = core.lab
 local LOOK_SECONDS = 0.01 -- between two looks at what is to become true
 
 local checks = {}
-
-local function check_function(fn, n, what)
-  if type(fn) == "function" then return end
-  error(("bad argument #%d to %s (function expected, got %s)"):format(n, what, type(fn)), 3)
-end
 
 local function reason(why, ...)
   if why == nil then return "what was expected is not so" end
@@ -25,13 +21,14 @@ function checks.add(class)
   --- Fails unless `value` is true; returns it.
   function class:expect(value, why, ...)
     if value then return value, why, ... end
-    error(reason(why), 2)
+    given.refuse(reason(why))
   end
 
   --- From now on fn() must return true after every event.
   ---@param name string
   function class:always(name, fn)
-    check_function(fn, 2, "always")
+    given.a("string", name, "what always holds, its name,")
+    given.a("function", fn, "what is asked after every event")
     self.rules[#self.rules + 1] = { name = name, fn = fn, wanted = true }
     world.has_checks(true)
   end
@@ -39,7 +36,8 @@ function checks.add(class)
   --- From now on fn() must not return true after any event.
   ---@param name string
   function class:never(name, fn)
-    check_function(fn, 2, "never")
+    given.a("string", name, "what is never so, its name,")
+    given.a("function", fn, "what is asked after every event")
     self.rules[#self.rules + 1] = { name = name, fn = fn, wanted = false }
     world.has_checks(true)
   end
@@ -48,13 +46,13 @@ function checks.add(class)
   ---@param span number|string
   ---@param why? string
   function class:eventually(span, fn, why)
-    check_function(fn, 2, "eventually")
-    local stop_us = task.deadline(span)
+    local stop_us = task.deadline(given.span(span, "the time of eventually"))
+    given.a("function", fn, "what eventually asks")
     while true do
       local value, said = fn()
       if value then return value end
       if core.now() >= stop_us then
-        error(("not so within %s: %s"):format(tostring(span), reason(why or said)), 2)
+        given.refuse(("not so within %s: %s"):format(tostring(span), reason(why or said)))
       end
       task.sleep(math.min(LOOK_SECONDS, (stop_us - core.now()) / 1000000))
     end

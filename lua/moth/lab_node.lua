@@ -5,6 +5,7 @@
 -- made when it is first needed: most of a thousand nodes never do.
 
 local core = require "moth.core"
+local given = require "moth.given"
 local hub = require "moth.hub"
 local report = require "moth.report"
 local sent = require "moth.sent"
@@ -15,6 +16,9 @@ local world = core.lab
 
 local OPTIONS = { script = true, config = true, latency = true, discover = true, clock = true, read_rate = true }
 local CONFIG = { ttl = true, retries = true, limits = true, network = true }
+
+-- What there is once it is needed.
+local FIELDS = { id = true, raw = true, hub = true, session = true, api = true, was_made = true }
 
 local lab_node = {}
 
@@ -35,28 +39,28 @@ end
 
 -- --- options ---
 
-local function check_keys(options, known, what)
-  local names = {}
-  for key in pairs(known) do names[#names + 1] = key end
-  table.sort(names)
-  for key in pairs(options) do
-    if not known[key] then
-      error(("%s has no option %s; there are %s"):format(what, tostring(key), table.concat(names, ", ")), 4)
-    end
-  end
+local function limits_of(config)
+  local known = {}
+  for name in pairs(world.limits()) do known[name] = true end
+  local limits = given.options(config.limits, known, "the table of limits")
+  for name, value in pairs(limits) do given.whole(value, "the limit " .. name, 1) end
+  return limits
 end
 
 local function config_of(options)
-  local config = options.config or {}
-  check_keys(config, CONFIG, "a node's config")
-  local ttl = config.ttl and core.seconds(config.ttl)
-  return { ttl = ttl and math.ceil(ttl), retries = config.retries, limits = config.limits, network = config.network,
-    only_wanted = not options.discover }
+  local config = given.options(options.config, CONFIG, "a node's config")
+  local ttl = config.ttl and given.span(config.ttl, "ttl")
+  local retries = config.retries and given.whole(config.retries, "retries", 0, 1000000)
+  local network = config.network and given.a("string", config.network, "network")
+  return { ttl = ttl and math.ceil(ttl), retries = retries, limits = limits_of(config), network = network,
+    only_wanted = not given.switch(options.discover, "discover") }
 end
 
 local function scripts_of(options)
   local list = options.script or {}
-  return type(list) == "table" and list or { list }
+  list = type(list) == "table" and list or { list }
+  for _, path in ipairs(list) do given.a("string", path, "the file of a script") end
+  return list
 end
 
 ---@param net net
@@ -65,10 +69,13 @@ end
 ---@param options table
 ---@return lab_node
 function lab_node.new(net, machine, name, options)
-  if type(name) ~= "string" then error(("a node's name is a text, not a %s"):format(type(name)), 3) end
-  if net.by_name[name] then error(("there is a node %s already"):format(name), 3) end
-  if machine >= world.machines_max then error(("a network has at most %d nodes"):format(world.machines_max), 3) end
-  check_keys(options, OPTIONS, "a node")
+  given.a("string", name, "the name of a node")
+  if net.by_name[name] then given.refuse(("there is a node %s already"):format(name)) end
+  if machine >= world.machines_max then given.refuse(("a network has at most %d nodes"):format(world.machines_max)) end
+  given.options(options, OPTIONS, "a node")
+  scripts_of(options)
+  if options.read_rate then given.whole(options.read_rate, "read_rate, bytes a second,", 1) end
+  if options.clock then given.span(options.clock, "the clock's offset", true) end
   return setmetatable({ is_lab_node = true, net = net, machine = machine, name = name, options = options,
     config = config_of(options), address = world.address(machine), dials = {}, is_running = false }, class)
 end
@@ -122,6 +129,12 @@ local function peer_of(self, who)
   return node and node.id or who
 end
 
+-- What is wrong with arguments is so in the lab file, not in ours.
+local function pass_on(ok, ...)
+  if ok then return ... end
+  given.refuse((tostring((...)):gsub("^moth/[%w_/.]+:%d+: ", "")))
+end
+
 local function method(name)
   return function(self, ...)
     local api = self.api or self.id and open(self)
@@ -130,10 +143,10 @@ local function method(name)
     end
     if SENDS[name] then world.changed() end
     local place = PEERS[name]
-    if not place then return api[name](api, ...) end
+    if not place then return pass_on(pcall(api[name], api, ...)) end
     local arguments = table.pack(...)
     arguments[place] = peer_of(self, arguments[place])
-    return api[name](api, table.unpack(arguments, 1, arguments.n))
+    return pass_on(pcall(api[name], api, table.unpack(arguments, 1, arguments.n)))
   end
 end
 
@@ -149,6 +162,7 @@ local connect = method "connect"
 --- restart. (waits)
 function methods:connect(who)
   local other = lab_node.is(who) and who or self.net.by_name[who]
+  if other == self then given.refuse(self.name .. " cannot connect to itself") end
   if not other then return connect(self, who) end
   self.dials[#self.dials + 1] = other
   return connect(self, other.address)
@@ -157,6 +171,7 @@ end
 --- The same without waiting: it is tried until it succeeds.
 function methods:dial(who)
   local other = self.net:find(who)
+  if other == self then given.refuse(self.name .. " cannot connect to itself") end
   self.dials[#self.dials + 1] = other
   world.dial(self.machine, other.machine)
 end
@@ -192,10 +207,10 @@ end
 
 --- Starts it, or starts it again after a kill: what it had on its disk is there.
 function methods:start()
-  if self.is_running then error(self.name .. " runs already", 2) end
+  if self.is_running then given.refuse(self.name .. " runs already") end
   self.config.paused = self.hub ~= nil or scripts_of(self.options)[1] ~= nil
   local ok, why = world.start(self.machine, self.name, self.config)
-  if not ok then error(("%s cannot start: %s"):format(self.name, why), 2) end
+  if not ok then given.refuse(("%s cannot start: %s"):format(self.name, why)) end
   self.is_running, self.id = true, world.id(self.machine)
   if not self.was_made then
     self.was_made = true
@@ -215,7 +230,7 @@ local function forget(self)
 end
 
 local function stop(self, in_good_order)
-  if not self.is_running then error(self.name .. " does not run", 3) end
+  if not self.is_running then given.refuse(self.name .. " does not run") end
   self.net.trial.note((in_good_order and "stop " or "kill ") .. self.name)
   forget(self)
   self.is_running = false
@@ -241,6 +256,7 @@ end
 
 --- It takes in nothing and does nothing until thaw, and does not know of it afterwards.
 function methods:freeze()
+  if not self.is_running then given.refuse(self.name .. " does not run") end
   self.net.trial.note("freeze " .. self.name)
   world.freeze(self.machine, true)
 end
@@ -254,6 +270,7 @@ end
 ---@param path string
 ---@return boolean?, string? why, string? code
 function methods:load(path)
+  given.a("string", path, "the file of a script")
   if not self.is_running then return nil, ("%s does not run"):format(self.name), "shutdown" end
   if not self.hub then open(self) end
   local s, why, code = self.hub.scripts:load(path)
@@ -263,8 +280,7 @@ end
 
 --- Its clock is off by so much, forward or, with a negative number of seconds, back.
 function methods:clock(offset)
-  local seconds, why = core.seconds(offset)
-  if not seconds then error(why, 2) end
+  local seconds = given.span(offset, "the clock's offset", true)
   self.net.trial.note(("clock %s %+g s"):format(self.name, seconds))
   world.clock(self.machine, seconds)
 end
@@ -274,12 +290,10 @@ local DISK = { room = true, slow = true, fails = true }
 --- What its disk is like from now on: {room = bytes left, slow = DUR for each commit, fails = boolean}; what is left
 --- out is well.
 function methods:disk(options)
-  options = options or {}
-  check_keys(options, DISK, "a disk")
-  if options.room and (math.type(options.room) ~= "integer" or options.room < 0) then
-    error("room is a whole number of bytes", 2)
-  end
-  local slow = options.slow and assert(core.seconds(options.slow))
+  options = given.options(options, DISK, "a disk")
+  if options.room then given.whole(options.room, "the room of a disk, bytes,", 0) end
+  given.switch(options.fails, "fails")
+  local slow = options.slow and given.span(options.slow, "the time of each commit")
   self.net.trial.note("disk of " .. self.name .. ": " ..
     (next(options) and ("room %s, slow %s, fails %s"):format(options.room, slow, options.fails) or "well"))
   world.disk(self.machine, { room = options.room, slow = slow, fails = options.fails })
@@ -287,12 +301,20 @@ end
 
 --- Takes in at most so many bytes a second; nil: all.
 function methods:read_rate(rate)
-  world.read_rate(self.machine, rate or 0)
+  world.read_rate(self.machine, rate and given.whole(rate, "a reader's rate, bytes a second,", 1) or 0)
 end
 
 --- Of the adverts that it should pass on, so many of a thousand are not.
 function methods:lose(per_mille)
-  world.lose(self.machine, per_mille)
+  world.lose(self.machine, given.whole(per_mille, "what is lost, of a thousand,", 0, 1000))
+end
+
+-- Each is called with a colon.
+for name, fn in pairs(methods) do
+  methods[name] = function(self, ...)
+    if not lab_node.is(self) then given.refuse(("%s is called with a colon: node:%s()"):format(name, name)) end
+    return fn(self, ...)
+  end
 end
 
 -- --- the class ---
@@ -300,7 +322,9 @@ end
 class.__metatable = "node"
 
 function class.__index(_, key)
-  return methods[key]
+  local found = methods[key]
+  if found ~= nil or FIELDS[key] then return found end
+  given.refuse(("a node has no field '%s'"):format(tostring(key)))
 end
 
 function class.__tostring(self)

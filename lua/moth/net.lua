@@ -4,6 +4,7 @@
 
 local checks = require "moth.checks"
 local core = require "moth.core"
+local given = require "moth.given"
 local lab_node = require "moth.lab_node"
 local measure = require "moth.measure"
 local task = require "moth.task"
@@ -14,6 +15,7 @@ local world = core.lab
 
 local QUIET_SECONDS = 2   -- nothing changed for so long: the network has settled
 local SETTLE_SECONDS = 60 -- unless said otherwise
+local LINES, LINES_MAX = 50, 1000 -- of the timeline
 
 ---@class net
 ---@field trial lab.run
@@ -98,26 +100,37 @@ end
 function net:find(who)
   local node = lab_node.is(who) and who or self.by_name[who]
   if node then return node end
-  error(("there is no node %s in this network"):format(tostring(who)), 3)
+  given.refuse(("there is no node %s in this network"):format(tostring(who)))
 end
 
-local function each(self, list)
+-- The nodes of a group, of which none is in another one.
+local function each(self, list, taken)
   if lab_node.is(list) or type(list) == "string" then list = { list } end
+  given.a("table", list, "a group of nodes")
   local nodes = {}
-  for i, who in ipairs(list) do nodes[i] = self:find(who) end
+  for i, who in ipairs(list) do
+    local node = self:find(who)
+    if taken[node.name] then given.refuse(node.name .. " is in two groups, or twice in one") end
+    nodes[i], taken[node.name] = node, true
+  end
   return nodes
 end
 
 -- --- faults ---
 
+-- Two nodes with a way between them.
+local function pair(self, a, b)
+  a, b = self:find(a), self:find(b)
+  if a == b then given.refuse(("there is no way from %s to itself"):format(a.name)) end
+  return a, b
+end
+
 local CUT = { silent = true, oneway = true }
 
 local function cut_kind(options)
-  for key in pairs(options) do
-    if not CUT[key] then error(("cut has no option %s; there are silent and oneway"):format(tostring(key)), 3) end
-  end
-  if options.oneway and options.silent == false then
-    error("a cut of one direction is silent: a connection that closes is closed at both ends", 3)
+  options = given.options(options, CUT, "a cut")
+  if given.switch(options.oneway, "oneway") and given.switch(options.silent, "silent") == false then
+    given.refuse("a cut of one direction is silent: a connection that closes is closed at both ends")
   end
   return options.oneway and "oneway" or options.silent and "silent" or "open"
 end
@@ -131,8 +144,8 @@ end
 --- Cuts the way between two nodes: both ends see their connections close and cannot dial. {silent = true}: nothing
 --- arrives any more, and nobody is told. {oneway = true}: silently, and only what goes from a to b.
 function net:cut(a, b, options)
-  local kind = cut_kind(options or {})
-  a, b = self:find(a), self:find(b)
+  local kind = cut_kind(options)
+  a, b = pair(self, a, b)
   self.notes(("cut %s %s%s"):format(a.name, b.name, kind == "open" and "" or ", " .. kind))
   cut(self, a, b, kind)
   world.disturbed()
@@ -140,7 +153,7 @@ end
 
 --- Undoes every cut between two nodes.
 function net:join(a, b)
-  a, b = self:find(a), self:find(b)
+  a, b = pair(self, a, b)
   self.notes(("join %s %s"):format(a.name, b.name))
   world.join(a.machine, b.machine)
   world.disturbed()
@@ -161,14 +174,14 @@ end
 
 --- Cuts all ways between the groups; who is in none keeps its ways. Options, last and optional, as of cut.
 function net:partition(...)
-  local groups, texts = table.pack(...), {}
+  local groups, texts, taken = table.pack(...), {}, {}
   local last, kind = groups[groups.n], "open"
   if type(last) == "table" and getmetatable(last) == nil and (last.silent ~= nil or last.oneway ~= nil) then
     kind, groups[groups.n], groups.n = cut_kind(last), nil, groups.n - 1
   end
-  if groups.n < 2 then error("partition takes two groups of nodes or more: {a, b}, {c, d}", 2) end
+  if groups.n < 2 then given.refuse("partition takes two groups of nodes or more: {a, b}, {c, d}") end
   for i = 1, groups.n do
-    groups[i] = each(self, groups[i])
+    groups[i] = each(self, groups[i], taken)
     texts[i] = names_of(groups[i])
   end
   self.notes("partition: " .. table.concat(texts, " | "))
@@ -189,32 +202,34 @@ end
 --- What the way from a to b is like, in both directions unless {oneway = true}: {latency =, spread =, kind =, jitter =,
 --- rate =}, see way.lua.
 function net:way(a, b, options)
-  a, b = self:find(a), self:find(b)
+  a, b = pair(self, a, b)
+  if options == nil then given.refuse("what is the way to be like? {latency = DUR, ...}") end
   way.set(a.machine, b.machine, options)
 end
 
 --- Bytes arrive in random pieces of at most so many; nil: as they were sent.
 ---@param most? integer
 function net:split(most)
-  world.split(most or 0)
+  world.split(most and given.whole(most, "the size of pieces", 1) or 0)
 end
 
 --- What has arrived by the same time comes in one piece, as TCP would have it.
 ---@param on boolean
 function net:merge(on)
-  world.merge(on)
+  world.merge(given.switch(on, "merge"))
 end
 
 -- --- time ---
 
 --- Lets so much time pass. (waits)
 function net:run(span)
-  task.sleep(span)
+  task.sleep(given.span(span, "the time to run"))
 end
 
 --- Calls fn() so much time from now.
 function net:at(span, fn)
-  local at_us = task.deadline(span)
+  local at_us = task.deadline(given.span(span, "the time from now"))
+  given.a("function", fn, "what is to be called then")
   local t = task.new(self.trial.script.owner, task.site(2))
   task.run_at(t, at_us, fn)
 end
@@ -224,13 +239,13 @@ end
 ---@param span? number|string
 ---@return number seconds
 function net:settle(span)
-  local begun, stop_us = world.now(), task.deadline(span or SETTLE_SECONDS)
+  local begun, stop_us = world.now(), task.deadline(given.span(span or SETTLE_SECONDS, "the time to settle"))
   while true do
     local changed = world.figures().changed
     local left = changed + QUIET_SECONDS - world.now()
     if left <= 0 then return math.max(0, changed - begun) end
     if core.now() + left * 1000000 > stop_us then
-      error("the network has not settled: links, routes or mail go on changing", 2)
+      given.refuse("the network has not settled: links, routes or mail go on changing")
     end
     task.sleep(left)
   end
@@ -263,7 +278,8 @@ end
 ---@param who? lab_node|string
 ---@return string
 function net:timeline(most, who)
-  return world.lines(who and self:find(who).machine, math.min(most or 50, 1000))
+  most = given.whole(most or LINES, "the number of lines", 0, LINES_MAX)
+  return world.lines(who and self:find(who).machine, most)
 end
 
 --- The network as it is, for graphviz.
@@ -275,6 +291,16 @@ end
 --- The end of the run.
 function net:finish()
   self:check()
+end
+
+-- Each is called with a colon.
+for name, fn in pairs(net) do
+  if type(fn) == "function" and name ~= "new" and not name:find "^__" then
+    net[name] = function(self, ...)
+      if getmetatable(self) ~= "net" then given.refuse(("%s is called with a colon: net:%s()"):format(name, name)) end
+      return fn(self, ...)
+    end
+  end
 end
 
 return net

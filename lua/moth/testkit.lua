@@ -2,6 +2,7 @@
 -- bot's, so what a spec says goes the way that messages go.
 
 local core = require "moth.core"
+local given = require "moth.given"
 local signal = require "moth.signal"
 local task = require "moth.task"
 
@@ -31,29 +32,20 @@ local function script_of(self)
   return hub and hub.scripts:find(self.script)
 end
 
-local function check_options(options)
-  for key in pairs(options) do
-    if not OPTIONS[key] then
-      error(("testkit.load has no option %s; there are name, config and clock"):format(tostring(key)), 3)
-    end
-  end
-end
-
 --- Starts a node that runs this bot. Options: name =, config = as of a lab node, clock =. (waits)
 ---@param run lab.run
 ---@param file string
 ---@param options? table
 ---@return testkit.bot
 function testkit.load(run, file, options)
-  if not run then error("testkit.load is called in a test", 3) end
-  if type(file) ~= "string" then error("testkit.load takes the file of a bot", 3) end
-  options = options or {}
-  check_options(options)
+  if not run then given.refuse("testkit.load is called in a test") end
+  given.a("string", file, "the file of a bot")
+  options = given.options(options, OPTIONS, "testkit.load")
   local self = setmetatable({ net = run.net, peers = {}, arrivals = signal.new() }, kit)
   self.script = file:match("([^/]*)$"):gsub("%.lua$", "")
   self.node = run.net:node(options.name or "bot", { script = file, config = options.config, clock = options.clock })
   local ok = task.wait(function() return script_of(self) end, LOAD_SECONDS)
-  if not ok then error(("%s takes longer than %d s to load"):format(file, LOAD_SECONDS), 3) end
+  if not ok then given.refuse(("%s takes longer than %d s to load"):format(file, LOAD_SECONDS)) end
   return self
 end
 
@@ -65,6 +57,7 @@ end
 function kit:from(name)
   local one = self.peers[name]
   if one then return one end
+  given.a("string", name, "the name of a peer")
   one = setmetatable({ node = self.net:node(name), inbox = {}, kit = self }, peer)
   self.peers[name] = one
   one.node:on("message", function(msg)
@@ -78,7 +71,7 @@ function kit:from(name)
     local here, there = one.node:peer(self.node), self.node:peer(id)
     return here and here.up and there and there.up
   end, LINK_SECONDS)
-  if not is_there then error(("%s was not linked to the bot within %d s"):format(name, LINK_SECONDS), 2) end
+  if not is_there then given.refuse(("%s was not linked to the bot within %d s"):format(name, LINK_SECONDS)) end
   return one
 end
 
@@ -88,7 +81,7 @@ end
 ---@return userdata m
 function peer:say(data, options)
   local m, why = self.node:send(self.kit.node, data, options)
-  if not m then error(why, 2) end
+  if not m then given.refuse(why) end
   return m
 end
 
@@ -118,12 +111,15 @@ end
 ---@param span? number|string  1 s unless given
 ---@return table msg
 function kit:expect(name, pattern, span)
-  local one, stop_us = self:from(name), task.deadline(span or 1)
+  given.a("string", pattern, "what is expected, a pattern,")
+  local is_pattern, wrong = pcall(string.find, "", pattern)
+  if not is_pattern then given.refuse(wrong) end
+  local one, stop_us = self:from(name), task.deadline(given.span(span or 1, "the time to wait"))
   while true do
     local msg = take(one.inbox, pattern)
     if msg then return msg end
     if core.now() >= stop_us then
-      error(("%s expected %q within %s: %s"):format(name, pattern, tostring(span or "1s"), shown(one.inbox)), 2)
+      given.refuse(("%s expected %q within %s: %s"):format(name, pattern, tostring(span or "1s"), shown(one.inbox)))
     end
     self.arrivals:wait(name, stop_us)
   end
@@ -132,10 +128,11 @@ end
 --- Fails when there is a message for that peer, or for any, that nobody expected, or comes within a second. (waits)
 ---@param name? string
 function kit:expect_none(name)
+  if name ~= nil and not self.peers[name] then given.refuse(("there is no peer %s"):format(tostring(name))) end
   task.sleep(QUIET_SECONDS)
   for who, one in pairs(self.peers) do
     if (name == nil or who == name) and one.inbox[1] then
-      error(("%s expected nothing: %s"):format(who, shown(one.inbox)), 2)
+      given.refuse(("%s expected nothing: %s"):format(who, shown(one.inbox)))
     end
   end
 end
@@ -143,13 +140,14 @@ end
 --- Lets time pass. (waits)
 ---@param span number|string
 function kit:advance(span)
-  task.sleep(span)
+  task.sleep(given.span(span, "the time to advance"))
 end
 
 --- Loads the bot's file anew, as `reload` would. (waits)
 function kit:reload()
+  task.wait(function() return script_of(self) end, LOAD_SECONDS) -- it may just have been restarted
   local ok, why = self.node.hub.scripts:reload(self.script)
-  if not ok then error(why, 2) end
+  if not ok then given.refuse(why) end
 end
 
 return testkit

@@ -3,6 +3,8 @@
 -- Each generator takes names, or a count (then the nodes are n1, n2, ...), and at the end options, which every node
 -- gets; it starts them and lets them dial, and returns a group.
 
+local given = require "moth.given"
+
 local topology = {}
 
 -- --- groups ---
@@ -23,7 +25,7 @@ function group:nodes(...)
     for _, node in ipairs(self) do
       if node.name == name then found[i] = node end
     end
-    if not found[i] then error(("there is no node %s in this group"):format(tostring(name)), 2) end
+    if not found[i] then given.refuse(("there is no node %s in this group"):format(tostring(name))) end
   end
   return table.unpack(found)
 end
@@ -38,16 +40,15 @@ local SHAPES = { degree = true, width = true, arity = true }
 local function split_options(options)
   local shape, of_nodes = {}, {}
   for key, value in pairs(options) do
-    if SHAPES[key] then shape[key] = value else of_nodes[key] = value end
+    if SHAPES[key] then shape[key] = given.whole(value, key, 1, COUNT_MAX) else of_nodes[key] = value end
   end
   return shape, of_nodes
 end
 
 local function names_of(net, first, ...)
   if type(first) ~= "number" then return { first, ... } end
-  if math.type(first) ~= "integer" or first < 1 or first > COUNT_MAX then
-    error(("a network has 1 to %d nodes"):format(COUNT_MAX), 5)
-  end
+  given.whole(first, "the number of nodes", 1, COUNT_MAX)
+  if select("#", ...) > 0 then given.refuse("a network takes names, or a count, and not both") end
   local names, number = {}, #net.nodes
   for i = 1, first do names[i] = ("n%d"):format(number + i) end
   return names
@@ -59,11 +60,9 @@ local function read(net, ...)
   if type(arguments[arguments.n]) == "table" then
     options, arguments[arguments.n], arguments.n = arguments[arguments.n], nil, arguments.n - 1
   end
-  if arguments.n == 0 then error("a network needs the names of its nodes, or how many there are", 4) end
+  if arguments.n == 0 then given.refuse("a network needs the names of its nodes, or how many there are") end
   local names = names_of(net, table.unpack(arguments, 1, arguments.n))
-  for _, name in ipairs(names) do
-    if type(name) ~= "string" then error(("a node's name is a text, not a %s"):format(type(name)), 4) end
-  end
+  for i = 1, #names do given.a("string", names[i], "the name of a node") end
   return names, split_options(options)
 end
 
@@ -73,12 +72,6 @@ local function start(net, names, options)
   local nodes = setmetatable({}, group)
   for i, name in ipairs(names) do nodes[i] = net:node(name, options) end
   return nodes
-end
-
-local function positive(shape, key, default)
-  local value = shape[key] or default
-  if math.type(value) ~= "integer" or value < 1 then error(key .. " is a whole number from 1", 5) end
-  return value
 end
 
 local shapes = {}
@@ -101,7 +94,7 @@ end
 
 --- Rows of {width =} nodes, as near to a square as can be unless said.
 function shapes.grid(nodes, shape)
-  local width = positive(shape, "width", math.ceil(math.sqrt(#nodes)))
+  local width = shape.width or math.ceil(math.sqrt(#nodes))
   for i = 1, #nodes do
     if (i - 1) % width > 0 then nodes[i]:dial(nodes[i - 1]) end
     if i > width then nodes[i]:dial(nodes[i - width]) end
@@ -110,7 +103,7 @@ end
 
 --- Each with {arity = 2} below it.
 function shapes.tree(nodes, shape)
-  local arity = positive(shape, "arity", 2)
+  local arity = shape.arity or 2
   for i = 2, #nodes do nodes[i]:dial(nodes[(i - 2) // arity + 1]) end
 end
 
@@ -131,7 +124,7 @@ end
 
 --- One piece, with {degree = 4} links at each node on average.
 function shapes.random(nodes, shape)
-  local degree, linked, count = positive(shape, "degree", 4), {}, #nodes
+  local degree, linked, count = shape.degree or 4, {}, #nodes
   local function link(a, b)
     linked[a * COUNT_MAX + b], linked[b * COUNT_MAX + a] = true, true
     nodes[a]:dial(nodes[b])

@@ -2,6 +2,7 @@
 -- {latency = DUR, spread = DUR, kind = "uniform" | "normal", jitter = DUR, rate = bytes a second, oneway = boolean}.
 
 local core = require "moth.core"
+local given = require "moth.given"
 
 local world = core.lab
 
@@ -13,26 +14,21 @@ local way = {}
 
 local function seconds(value, name)
   if value == nil then return 0 end
-  local span, why = core.seconds(value)
-  if not span then error(("%s: %s"):format(name, why), 4) end
-  if not (span >= 0 and span <= 3600) then error(name .. " is from 0 to an hour", 4) end
+  local span = given.span(value, "the " .. name .. " of a way")
+  if span > 3600 then given.refuse(("the %s of a way is an hour at most"):format(name)) end
   return span
 end
 
 local function read(options)
-  if type(options) ~= "table" then options = { latency = options } end
-  for key in pairs(options) do
-    if not KEYS[key] then
-      error(("a way has no %s; there are latency, spread, kind, jitter, rate and oneway"):format(tostring(key)), 3)
-    end
-  end
+  if type(options) ~= "table" then options = { latency = given.span(options, "the latency of a way") } end
+  given.options(options, KEYS, "a way")
   local spread = seconds(options.spread, "spread")
   local kind = options.kind or (spread > 0 and "uniform" or "fixed")
-  if not KINDS[kind] then error('the kind of a way is "fixed", "uniform" or "normal"', 3) end
-  local rate = options.rate or 0
-  if math.type(rate) ~= "integer" or rate < 0 then error("rate is a whole number of bytes a second", 3) end
+  if not KINDS[kind] then given.refuse('the kind of a way is "fixed", "uniform" or "normal"') end
+  local rate = options.rate and given.whole(options.rate, "the rate of a way, bytes a second,", 1) or 0
   return { kind = kind, latency = options.latency == nil and LATENCY or seconds(options.latency, "latency"),
-    spread = spread, jitter = seconds(options.jitter, "jitter"), rate = rate, oneway = options.oneway }
+    spread = spread, jitter = seconds(options.jitter, "jitter"), rate = rate,
+    oneway = given.switch(options.oneway, "oneway") }
 end
 
 ---@param options number|string|table

@@ -1,6 +1,7 @@
 /* stage.c -- see stage.h: the loop of a run, and the ways into lua/moth/lab.lua. */
 #include "script/stage_private.h"
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "net/sim.h"
 #include "script/bind_node.h"
@@ -14,6 +15,7 @@
 
 #define MODULE "moth.lab"
 #define GUARD_CPU_MS 1000
+#define LINES_TOLD 20
 #define TURNS_WATCHED 4096 /* together: the system is not asked each time */
 #define GUARD_BYTES ((size_t)1 << 30) /* of all bots of a network together */
 
@@ -152,16 +154,28 @@ static int call_check(lua_State *L)
 
 /* --- the loop --- */
 
+static void add_line(void *context, const char *line)
+{
+    buf_add(context, "\n  ", 3);
+    buf_add(context, line, strlen(line));
+}
+
+/* With the last of what happened: the log is there, too. */
 static void fail(struct stage *s, const char *why)
 {
+    struct buf text = {0};
     if (s->is_over) return;
     s->is_over = true;
-    s->result.text = mem_text(why);
+    buf_add(&text, why, strlen(why));
+    record_lines(s->record, RECORD_ALL, LINES_TOLD, add_line, &text);
+    buf_add(&text, "", 1);
+    s->result.text = mem_text((const char *)buf_span(&text).data);
+    buf_fini(&text);
 }
 
 static void call(struct stage *s, lua_CFunction function, void *argument)
 {
-    if (runtime_call(s->runtime, function, argument) < 0) fail(s, "moth's own Lua failed; the timeline says where");
+    if (runtime_call(s->runtime, function, argument) < 0) fail(s, "moth's own Lua failed; the last events:");
 }
 
 /* What Lua asked of nodes leaves them with their next turn. */

@@ -231,6 +231,17 @@ static int l_disk(lua_State *L)
     return 0;
 }
 
+/* limits() -> {name = default}: those that a node's configuration knows */
+static int l_limits(lua_State *L)
+{
+    lua_createtable(L, 0, MOTH_LIMIT_COUNT);
+    for (int i = 0; i < MOTH_LIMIT_COUNT; i++) {
+        const struct moth_limit_info *info = moth_limit_info((enum moth_limit)i);
+        bind_set_integer(L, info->name, info->value);
+    }
+    return 1;
+}
+
 /* lose(machine, per_mille): adverts that it should pass on and does not */
 static int l_lose(lua_State *L)
 {
@@ -273,7 +284,8 @@ void stage_lab_open(lua_State *L, struct stage *s)
     static const luaL_Reg functions[] = {
         {"start", l_start}, {"node", l_node}, {"parts", l_parts}, {"tcp", l_tcp}, {"kill", l_kill},
         {"freeze", l_freeze}, {"id", l_id}, {"address", l_address}, {"dial", l_dial}, {"clock", l_clock},
-        {"on_clock", l_on_clock}, {"wall", l_wall}, {"disk", l_disk}, {"lose", l_lose}, {"print", l_print},
+        {"on_clock", l_on_clock}, {"wall", l_wall}, {"disk", l_disk}, {"limits", l_limits},
+        {"lose", l_lose}, {"print", l_print},
         {"over", l_over}, {"has_checks", l_has_checks}, {NULL, NULL},
     };
     lua_pushlightuserdata(L, s);

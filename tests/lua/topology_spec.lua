@@ -1,3 +1,5 @@
+require "tests.lua.helper"
+
 local topology = require "moth.topology"
 
 -- A network that only notes who is made and who dials whom.
@@ -136,12 +138,12 @@ end)
 describe("misuse of a shape", function()
   local cases = {
     { "a network needs the names of its nodes, or how many there are" },
-    { "a network has 1 to %d+ nodes", 0 },
-    { "a network has 1 to %d+ nodes", 2.5 },
-    { "a network has 1 to %d+ nodes", 100000 },
-    { "a node's name is a text, not a boolean", "a", true },
-    { "degree is a whole number from 1", 3, { degree = 0 } },
-    { "degree is a whole number from 1", 3, { degree = "many" } },
+    { "the number of nodes is a whole number from 1 to 4096, not 0", 0 },
+    { "the number of nodes is a whole number from 1 to 4096, not 2.5", 2.5 },
+    { "the number of nodes is a whole number from 1 to 4096, not 100000", 100000 },
+    { "the name of a node is a string, not true", "a", true },
+    { "degree is a whole number from 1 to 4096, not 0", 3, { degree = 0 } },
+    { "degree is a whole number from 1 to 4096, not \"many\"", 3, { degree = "many" } },
   }
   for i, case in ipairs(cases) do
     it("is told in a sentence: " .. i, function()
@@ -150,9 +152,10 @@ describe("misuse of a shape", function()
     end)
   end
 
-  it("makes no node when the count is none", function()
+  it("makes no node", function()
     local net = new_net()
     pcall(net.line, net, 0)
+    pcall(net.grid, net, 4, { width = 0 })
     assert.same({}, net.nodes)
   end)
 end)

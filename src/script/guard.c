@@ -44,7 +44,7 @@ struct guard {
     volatile enum guard_cause cause;
     const char *stack; /* where the C stack was when it began */
     char where[WHERE_BYTES]; /* it was stopped: "bot.lua:12" */
-    bool has_interrupts, took_interrupt;
+    bool has_interrupts, took_interrupt, never_warns;
 
     /* memory */
     size_t used_bytes, limit_bytes;
@@ -171,7 +171,7 @@ static void warn(struct guard *g)
 {
     struct guard_account *a = g->account;
     uint64_t now_us = g->host->now_us(g->host->context);
-    if (now_us < a->warn_us) return;
+    if (g->never_warns || now_us < a->warn_us) return;
     a->warn_us = now_us + WARN_AGAIN_US;
     log_write(g->host, MOTH_LOG_WARN, "%s kept everything else waiting for %d ms", a->name, g->ticks * TICK_MS);
 }
@@ -476,6 +476,11 @@ bool guard_took_interrupt(struct guard *g)
     bool took = g->took_interrupt;
     g->took_interrupt = false;
     return took;
+}
+
+void guard_never_warn(struct guard *g)
+{
+    g->never_warns = true;
 }
 
 void guard_look_at_clock(struct guard *g)

@@ -238,6 +238,7 @@ static bool open_lua(struct stage *s)
     s->runtime = runtime_new(&s->host);
     if (!s->runtime || (s->real && stage_real_bind(s->real, s->runtime) < 0)) return false;
     guard_set_limits(runtime_guard(s->runtime), GUARD_CPU_MS, GUARD_BYTES);
+    guard_never_warn(runtime_guard(s->runtime));
     return runtime_call(s->runtime, call_ordered, NULL) == 0 && runtime_call(s->runtime, call_require, s) == 0;
 }
 

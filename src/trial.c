@@ -165,7 +165,7 @@ static void tell_lab(struct trial *t, struct lab *lab)
     if (lab->seeds > 1 && lab->failed > 0) snprintf(seeds, sizeof seeds, " (%u of %u seeds)", lab->failed, lab->seeds);
     else if (lab->seeds > 1) snprintf(seeds, sizeof seeds, " (%u seeds)", lab->seeds);
     fwrite(told.data, 1, told.bytes, stdout);
-    if (lab->left_out > 0) printf("(%zu bytes of output were left out)\n", lab->left_out);
+    if (lab->left_out > 0) printf("\n(%zu bytes of output were left out)\n", lab->left_out);
     name_seeds(lab);
     printf("%s %s%s  %.1f s, %.1f s virtual\n", lab->failed ? "FAILED" : "ok    ", lab->name, seeds, lab->seconds,
            (double)lab->virtual_us / 1e6);
@@ -225,6 +225,15 @@ static void note_failure(struct lab *lab, uint64_t seed, const struct buf *text)
     add_text(&lab->told, (const char *)why.data, why.bytes);
 }
 
+/* Cut off at the same byte whatever pieces it comes in. */
+static void keep_said(struct lab *lab, struct span said)
+{
+    size_t used = buf_bytes(&lab->told), room = used < TOLD_BYTES_MAX ? TOLD_BYTES_MAX - used : 0;
+    size_t bytes = said.bytes < room ? said.bytes : room;
+    buf_add(&lab->told, said.data, bytes);
+    lab->left_out += said.bytes - bytes;
+}
+
 /* What it printed comes at once when there is nothing that it could be mixed up with. */
 static void pass_on(struct trial *t, struct slot *slot)
 {
@@ -235,10 +244,8 @@ static void pass_on(struct trial *t, struct slot *slot)
         clear_progress(t);
         fwrite(said.data, 1, said.bytes, stdout);
         fflush(stdout);
-    } else if (buf_bytes(&slot->lab->told) + said.bytes <= TOLD_BYTES_MAX) {
-        buf_add(&slot->lab->told, said.data, said.bytes);
     } else {
-        slot->lab->left_out += said.bytes;
+        keep_said(slot->lab, said);
     }
     buf_consume(&slot->child.said, said.bytes);
 }

@@ -17,9 +17,16 @@ PROGRAM_LIBRARIES := lua5.4-cjson $(if $(filter-out 0,$(READLINE)),readline)
 LIBRARY_ROOMS := base proto net node
 PROGRAM_ROOMS := script cli
 
-OUT := $(BUILD)/$(MODE)
+# A bug to be planted, see tests/torture/torture_plants: such a build has a folder of its own, used by nobody else.
+PLANT_receipts-before-commit := -DPLANT_RECEIPTS_BEFORE_COMMIT
+PLANT_ids-repeat := -DPLANT_IDS_REPEAT
+PLANT_advert-restarts := -DPLANT_ADVERT_RESTARTS
+PLANT_carrier-forgets := -DPLANT_CARRIER_FORGETS
+PLANT_FLAGS := $(if $(PLANT),$(or $(PLANT_$(PLANT)),$(error there is no PLANT called '$(PLANT)')))
+
+OUT := $(BUILD)/$(if $(PLANT),plant-$(PLANT),$(MODE))
 # The release stands directly in build/: build/moth is what people type.
-BIN := $(if $(filter release,$(MODE)),$(BUILD),$(OUT))
+BIN := $(if $(filter $(BUILD)/release,$(OUT)),$(BUILD),$(OUT))
 MOTH := $(BIN)/moth
 LIBMOTH := $(BIN)/libmoth.a
 
@@ -55,7 +62,7 @@ LIBRARY_LIBS = $(call lazily,LIBRARY_LIBS,pkg-config --libs $(LIBRARIES))
 PROGRAM_LIBS = $(call lazily,PROGRAM_LIBS,pkg-config --libs $(PROGRAM_LIBRARIES) $(LUA_PACKAGE) $(LIBRARIES))
 CMOCKA_LIBS = $(call lazily,CMOCKA_LIBS,pkg-config --cflags --libs cmocka)
 
-C_FLAGS := -std=c11 -D_GNU_SOURCE $(WARNINGS) $(MODE_FLAGS) $(CFLAGS)
+C_FLAGS := -std=c11 -D_GNU_SOURCE $(WARNINGS) $(MODE_FLAGS) $(PLANT_FLAGS) $(CFLAGS)
 INCLUDES = -Iinclude -Isrc $(PACKAGE_CFLAGS)
 LINK_FLAGS := -Wl,-E -Wl,--as-needed -Wl,-z,relro -Wl,-z,now $(LDFLAGS)
 

@@ -316,6 +316,11 @@ static int check_room(const struct moth_node *n, const struct peer *from, size_t
     return full ? MOTH_EFULL : 0;
 }
 
+static size_t handover_bytes(struct slice data)
+{
+    return envelope_body_bytes(0, &(struct envelope_body){.type = slice_text(handover_type), .data = data});
+}
+
 static int keep_handover(struct moth_node *n, struct peer *from, struct peer *to, const struct inside *in,
                          struct slice data)
 {
@@ -343,7 +348,7 @@ static int take_deposit(struct moth_node *n, struct peer *from, uint32_t age_s, 
     if (id_equal(&in.e.dst, &n->identity.id)) return MOTH_EMISDIRECTED; /* we are here: it can be sent to us */
     if ((rc = check_proof(n, &in)) < 0) return rc;
     if (boxes_find_carried(&n->boxes, &from->id, in.e.id)) return MOTH_EDUPLICATE;
-    if ((rc = check_room(n, from, data.bytes)) < 0) return rc;
+    if ((rc = check_room(n, from, handover_bytes(data))) < 0) return rc;
     struct peer *to = peers_find(&n->peers, &in.e.dst);
     if (!to || !to->has_keys) return MOTH_EUNKNOWN_PEER; /* invented recipients would fill the address book */
     if (to->mail == 0 && n->boxes.box_of.count >= n->peers.max / PATIENT_SHARE) return MOTH_EFULL;

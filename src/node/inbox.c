@@ -371,6 +371,9 @@ static int keep(struct moth_node *n, struct peer *from, const struct envelope *e
     w->done = on_kept;
     w->subject = a;
     store_write(&n->store, w);
+#ifdef PLANT_RECEIPTS_BEFORE_COMMIT
+    if (from != n->self) receipts_owe(n, from, a->id, 0, true);
+#endif
     struct dealings *d = peer_deal(from);
     if (e->id > d->delivered_top) d->delivered_top = e->id;
     return 0;

@@ -115,6 +115,9 @@ void mail_pump(struct moth_node *n, const struct moth_id *to)
             return;
         }
         note_sent(n, b, m);
+#ifdef PLANT_CARRIER_FORGETS
+        if (m->kind == ENVELOPE_HANDOVER) mail_drop(n, m);
+#endif
     }
 }
 

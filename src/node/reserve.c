@@ -160,8 +160,12 @@ static int read_reserved(struct reserve *s)
     if (rc == MOTH_ETOO_BIG) return MOTH_EMALFORMED;
     if (rc == 0) rc = file_decode(slice_of(file, bytes), &s->id_ceiling, &s->seq_ceiling);
     s->was_used = rc == 0;
+#ifndef PLANT_IDS_REPEAT
     s->last_id = s->id_ceiling;
+#endif
+#ifndef PLANT_ADVERT_RESTARTS
     s->last_seq = s->seq_ceiling;
+#endif
     return rc;
 }
 

@@ -28,6 +28,12 @@ static struct envelope_body body_of(const struct moth_node *n, const struct moth
                                   .data = slice_of(payload->data, payload->bytes)};
 }
 
+static size_t plain_bytes(const struct moth_node *n, const struct moth_payload *payload, uint64_t re)
+{
+    struct envelope_body body = body_of(n, payload, re);
+    return envelope_body_bytes(re ? ENVELOPE_HAS_RE : 0, &body);
+}
+
 static struct outgoing *make(struct moth_node *n, struct peer *to, const struct moth_payload *payload,
                              const struct moth_send_options *options, uint64_t id)
 {
@@ -51,7 +57,8 @@ static int check_send(const struct moth_node *n, const struct peer *to, const st
     if (options->ttl_s > MOTH_TTL_MAX_S) return MOTH_EARGUMENT;
     if ((rc = store_room(&n->store)) == MOTH_ESTORE) return rc;
     if (n->boxes.mail_count >= n->limits[MOTH_LIMIT_MAIL_COUNT]) return MOTH_EFULL;
-    if (n->boxes.mail_bytes + payload->bytes > n->limits[MOTH_LIMIT_MAIL_BYTES]) return MOTH_EFULL;
+    if (n->boxes.mail_bytes + plain_bytes(n, payload, options->re) > n->limits[MOTH_LIMIT_MAIL_BYTES])
+        return MOTH_EFULL;
     return rc;
 }
 

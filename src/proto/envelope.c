@@ -72,9 +72,14 @@ bool envelope_type_is_valid(struct slice type)
     return true;
 }
 
+size_t envelope_body_bytes(uint8_t flags, const struct envelope_body *body)
+{
+    return 2 + body->type.bytes + (flags & ENVELOPE_HAS_RE ? 8u : 0u) + 8 + body->data.bytes;
+}
+
 size_t envelope_bytes(const struct envelope *head, const struct envelope_body *body, bool broadcast)
 {
-    size_t plain_bytes = 2 + body->type.bytes + (head->flags & ENVELOPE_HAS_RE ? 8 : 0) + 8 + body->data.bytes;
+    size_t plain_bytes = envelope_body_bytes(head->flags, body);
     return ENVELOPE_HEAD_BYTES + plain_bytes + CRYPTO_TAG_BYTES + (broadcast ? CRYPTO_SIGNATURE_BYTES : 0);
 }
 

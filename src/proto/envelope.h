@@ -74,6 +74,9 @@ int envelope_view(struct slice frame_body, bool broadcast, struct envelope *out)
 
 bool envelope_type_is_valid(struct slice type);
 
+/* The bytes of the plain body: what the limits of mail count. */
+size_t envelope_body_bytes(uint8_t flags, const struct envelope_body *body);
+
 /* The bytes a sealed message takes as a frame body, without a path. */
 size_t envelope_bytes(const struct envelope *head, const struct envelope_body *body, bool broadcast);
 

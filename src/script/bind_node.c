@@ -247,6 +247,7 @@ static void set_counters(lua_State *L, const struct moth_status *s)
         {"handshakes", s->handshakes}, {"dials", s->dials}, {"links", s->links}, {"handshaking", s->handshaking},
         {"peers", s->peers}, {"reachable", s->reachable}, {"mail", s->mail}, {"mail_bytes", s->mail_bytes},
         {"queued_bytes", s->queued_bytes}, {"queued_bytes_most", s->queued_bytes_most},
+        {"control_bytes_most", s->control_bytes_most},
         {"messages_redelivered", s->messages_redelivered}, {"deposits_made", s->deposits_made},
         {"deposits_taken", s->deposits_taken}, {"handed_over", s->handed_over}, {"commits", s->commits},
         {"commit_operations", s->commit_operations}, {"carried", s->carried}, {"carried_bytes", s->carried_bytes},

@@ -16,6 +16,7 @@
 #define MODULE "moth.lab"
 #define GUARD_CPU_MS 1000
 #define LINES_TOLD 20
+#define INSTANT_TURNS_MAX 2000000 /* without any time passing; the start of 4,096 nodes takes some thousands */
 #define TURNS_WATCHED 4096 /* together: the system is not asked each time */
 #define GUARD_BYTES ((size_t)1 << 30) /* of all bots of a network together */
 
@@ -214,9 +215,13 @@ struct stage_result stage_run(struct stage *s, size_t index)
     watch_for_loops(STAGE_SPIN_SECONDS);
     call(s, call_start, &beginning);
     if (s->real && !s->is_over) stage_real_run(s, turn_real);
-    for (unsigned turns = 0; !s->is_over; turns++) {
+    uint64_t instant_us = 0;
+    for (unsigned turns = 0, since = 0; !s->is_over; turns++) {
         if (turns % TURNS_WATCHED == 0) watch_for_loops(STAGE_SPIN_SECONDS);
         turn(s);
+        if (lab_now_us(s->lab) != instant_us) since = turns;
+        instant_us = lab_now_us(s->lab);
+        if (turns - since > INSTANT_TURNS_MAX) fail(s, "time stands still: something goes on for ever without waiting");
     }
     watch_for_loops(0);
     s->result.hash = lab_hash(s->lab);

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "script/guard.h"
 #include "script/ordered.h"
 #include "script/runtime.h"
 
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static char failure[4096];
 static struct runtime *runtime;
@@ -92,6 +94,8 @@ static void test_integers_and_floats_are_one_row(void **state)
     check(KEYS "assert(keys{[1.5] = 1, [2] = 1, [1] = 1, [-0.5] = 1, [0] = 1} == '-0.5 0 1 1.5 2')");
     check(KEYS "assert(keys{[1e300] = 1, [math.maxinteger] = 1, [-1e300] = 1, [math.mininteger] = 1, [1/0] = 1} == "
                "'-1e+300 -9223372036854775808 9223372036854775807 1e+300 inf')");
+    check("local big = math.maxinteger + 1.0 local t = {[big] = 1, [math.maxinteger] = 1} "
+          "assert(next(t) == math.maxinteger and next(t, math.maxinteger) == big and next(t, big) == nil)");
 }
 
 static void test_random_tables_come_as_a_sort_has_them(void **state)
@@ -101,7 +105,8 @@ static void test_random_tables_come_as_a_sort_has_them(void **state)
           "  local t, expected, seen = {}, {}, {}\n"
           "  for i = 1, math.random(0, 40) do\n"
           "    local k = math.random(-50, 50)\n"
-          "    if math.random(2) == 1 then k = ('k%d'):format(k) end\n"
+          "    local kind = math.random(3)\n"
+          "    if kind == 1 then k = ('k%d'):format(k) elseif kind == 2 then k = k / 4 end\n"
           "    if t[k] == nil then expected[#expected + 1] = k end\n"
           "    t[k] = i\n"
           "  end\n"
@@ -148,11 +153,79 @@ static void test_next_goes_on_from_a_key_that_is_gone(void **state)
     check("assert(next({}) == nil and select('#', next({})) == 1)");
 }
 
+static double cpu_seconds(const char *text)
+{
+    clock_t begin = clock();
+    check(text);
+    return (double)(clock() - begin) / CLOCKS_PER_SEC;
+}
+
+/* Where each step looks at all keys, the second is a thousand times the first. */
+static void test_next_walks_a_large_table_in_little_more_time_than_pairs(void **state)
+{
+    (void)state;
+    check("t = {} for i = 1, 20000 do t[i * 7919 % 20011] = i end");
+    double by_pairs = cpu_seconds("local last = -1 for k in pairs(t) do assert(k > last) last = k end");
+    double by_next = cpu_seconds("local last, count = -1, 0 for k, v in next, t do assert(k > last and v == t[k]) "
+                                 "last, count = k, count + 1 end assert(count == 20000)");
+    assert_true(by_next < 50 * by_pairs + 0.1);
+}
+
+static void test_next_leaves_out_what_was_taken_away(void **state)
+{
+    (void)state;
+    check("local t, seen = {}, {} for i = 1, 100 do t[i] = i end "
+          "for k in next, t do seen[#seen + 1] = k t[k] = nil if k < 100 and k % 3 == 1 then t[k + 1] = nil end end "
+          "assert(#seen == 67 and seen[2] == 3 and seen[67] == 100 and next(t) == nil)");
+}
+
+static void test_walks_by_next_may_be_in_one_another(void **state)
+{
+    (void)state;
+    check("local t, count, sum = {}, 0, 0 for i = 1, 50 do t['k' .. i] = i end "
+          "for _, a in next, t do for _, b in next, t do count, sum = count + 1, sum + a * b end end "
+          "assert(count == 2500 and sum == 1275 * 1275)");
+}
+
+static void test_next_goes_on_from_a_key_that_came_meanwhile(void **state)
+{
+    (void)state;
+    check("local t = {} for i = 1, 50 do t[i] = i end local k = next(t, next(t)) "
+          "t[2.5], t[2.75] = 1, 1 assert(next(t, 2.5) == 2.75 and next(t, 2.75) == 3 and next(t, 2) == 2.5)");
+    check("local t = {} for i = 1, 50 do t[i] = i end local k = next(t, next(t)) "
+          "t[1.5] = 1 assert(next(t) == 1 and next(t, 1) == 1.5)");
+    check("local t = {} for i = 1, 50 do t[i] = i end for _ in next, t do end t[2.5] = 1 assert(next(t, 2) == 2.5)");
+    check("assert(next({7, a = 1}, 0/0) == 'a' and next({[1.5] = 1, [2] = 1}, -0.5) == 1.5)");
+}
+
+static void test_what_the_collector_takes_meanwhile_is_left_out(void **state)
+{
+    (void)state;
+    check("local t, kept, seen = setmetatable({}, {__mode = 'v'}), {}, '' "
+          "for i = 1, 9 do t['k' .. i] = {} if i % 4 == 1 then kept[i] = t['k' .. i] end end "
+          "for k in pairs(t) do seen = seen .. k collectgarbage() end assert(seen == 'k1k5k9', seen)");
+}
+
+static void test_what_pairs_returns_wants_a_table(void **state)
+{
+    (void)state;
+    check("local f, t = pairs{a = 1} local ok, why = pcall(f) assert(not ok and why:find 'table expected') "
+          "local k, v = f(t) assert(k == 'a' and v == 1)");
+}
+
+static void test_a_pairs_of_ones_own_may_wait(void **state)
+{
+    (void)state;
+    check("local t = setmetatable({}, {__pairs = function(t) coroutine.yield('waits') return next, {a = 1} end}) "
+          "local go = coroutine.wrap(function() for k in pairs(t) do return k end end) "
+          "assert(go() == 'waits' and go() == 'a')");
+}
+
 static void test_metamethods_are_respected(void **state)
 {
     (void)state;
-    check("local t = setmetatable({}, {__pairs = function(t) return function(_, k) if not k then return 1, 2 end end, t "
-          "end}) local n = 0 for k, v in pairs(t) do n = n + k + v end assert(n == 3)");
+    check("local t = setmetatable({}, {__pairs = function(t) return function(_, k) if not k then return 1, 2 end end, "
+          "t end}) local n = 0 for k, v in pairs(t) do n = n + k + v end assert(n == 3)");
     check("local ok, why = pcall(pairs, setmetatable({}, {__pairs = function() error('no', 0) end})) "
           "assert(not ok and why == 'no')");
     check("assert(not pcall(pairs, 7) and not pcall(pairs) and not pcall(next, 7))");
@@ -162,10 +235,19 @@ static void test_one_new_object_has_a_place_and_several_have_none(void **state)
 {
     (void)state;
     check(KEYS "local o = {} assert(keys{a = 1, [o] = 1} == 'a table: 0x000001')");
-    check("local ok, why = pcall(pairs, {[{}] = 1, [{}] = 1}) assert(not ok and why:find 'use names or numbers as keys')");
+    check("local ok, why = pcall(pairs, {[{}] = 1, [{}] = 1}) assert(not ok and why:find 'use names or numbers')");
     check("local ok, why = pcall(next, {[{}] = 1, [print] = 1}) assert(not ok and why:find 'use names or numbers')");
+    check("local o = {} local t = {[o] = 1} assert(next(t, o) == nil and next(t) == o)");
     check(KEYS "local a, b = {}, {} local _ = tostring(b), tostring(a) local t = {[a] = 1, [b] = 1} "
                "local first = next(t) assert(first == b and next(t, b) == a and next(t, a) == nil)");
+}
+
+static void test_what_was_refused_has_no_number(void **state)
+{
+    (void)state;
+    check("local a, b = {}, {} local t = {[a] = 1, [b] = 1} "
+          "for _ = 1, 2 do assert(not pcall(pairs, t) and not pcall(next, t)) end "
+          "assert(tostring(b) == 'table: 0x000001' and next(t) == b and tostring(a) == 'table: 0x000002')");
 }
 
 static void test_objects_have_numbers_in_the_order_in_which_they_are_shown(void **state)
@@ -180,8 +262,12 @@ static void test_what_has_a_text_of_its_own_keeps_it(void **state)
     (void)state;
     check("assert(tostring(setmetatable({}, {__tostring = function() return 'me' end})) == 'me')");
     check("assert(tostring(setmetatable({}, {__name = 'thing'})):find '^thing: 0x%x+$')");
-    check("assert(tostring(1.5) == '1.5' and tostring(nil) == 'nil' and tostring(true) == 'true' and tostring'x' == 'x')");
+    check("assert(tostring(1.5) == '1.5' and tostring(nil) == 'nil' and tostring(true) == 'true')");
+    check("assert(tostring'x' == 'x')");
     check("assert(not pcall(tostring))");
+    check("local null = require('moth.json').null assert(tostring(null):find '^userdata: ') "
+          "assert(('%p'):format(null) == '(null)' and tostring(null) == tostring(null)) "
+          "local t = {} assert(tonumber(('%p'):format(t)) + 1 == tonumber(('%p'):format{}))");
 }
 
 static void test_format_shows_numbers_instead_of_addresses(void **state)
@@ -190,7 +276,10 @@ static void test_format_shows_numbers_instead_of_addresses(void **state)
     check("local t = {} assert(('%s|%p|%10p|%-10p|%5.2f|%d%%|%q'):format(t, t, t, t, 1.5, 7, 'x') == "
           "'table: 0x000001|0x000001|  0x000001|0x000001  | 1.50|7%|\"x\"')");
     check("assert(('%p'):format(7) == '(null)' and ('%s'):format(nil) == 'nil')");
-    check("assert(not pcall(string.format, '%d', 'x') and not pcall(string.format, '%s') and not pcall(string.format))");
+    check("assert(not pcall(string.format, '%d', 'x') and not pcall(string.format, '%s'))");
+    check("assert(not pcall(string.format))");
+    check("local many = {} for i = 1, 400 do many[i] = i end "
+          "assert(#('%d '):rep(400):format(table.unpack(many)) == 1492)");
     check("assert(('%%'):format() == '%' and (''):format() == '' and not pcall(string.format, '%'))");
 }
 
@@ -207,6 +296,27 @@ static void test_two_states_say_the_same(void **state)
     assert_int_equal(runtime_call(runtime, call_text, (void *)(uintptr_t)text), MOTH_EIO);
     assert_string_equal(failure, first);
     assert_non_null(strstr(first, "table: 0x00000a"));
+}
+
+static void test_errors_call_a_function_by_one_name(void **state)
+{
+    (void)state;
+    check("for _, f in ipairs{math.atan, math.atan2} do "
+          "local ok, why = pcall(f, {}) assert(not ok and why:find(\"'math.atan'\", 1, true), why) end");
+    check("assert(not math.atan2 or math.atan2(1, 2) == math.atan(1, 2))");
+}
+
+static void test_the_guard_stops_it_while_it_sorts(void **state)
+{
+    (void)state;
+    guard_set_limits(runtime_guard(runtime), 10, (size_t)1 << 30);
+    check("t = {} for i = 1, 300000 do t[i * 7919 % 300007 + 0.5] = i end");
+    double whole = cpu_seconds("pairs(t)");
+    double stopped = cpu_seconds("local core = require 'moth.core' "
+                                 "local thread = coroutine.create(function() pairs(t) end) "
+                                 "local code, _, word = core.resume(core.account('mallory'), thread) "
+                                 "assert(code == core.ERROR and word == 'cpu', word)");
+    assert_true(stopped < whole / 2);
 }
 
 static void test_scripts_see_it_too(void **state)
@@ -249,12 +359,22 @@ int main(void)
         TEST(test_what_is_taken_away_meanwhile_is_left_out),
         TEST(test_what_is_added_meanwhile_comes_in_the_next_walk),
         TEST(test_next_goes_on_from_a_key_that_is_gone),
+        TEST(test_next_walks_a_large_table_in_little_more_time_than_pairs),
+        TEST(test_next_leaves_out_what_was_taken_away),
+        TEST(test_walks_by_next_may_be_in_one_another),
+        TEST(test_next_goes_on_from_a_key_that_came_meanwhile),
+        TEST(test_what_the_collector_takes_meanwhile_is_left_out),
+        TEST(test_what_pairs_returns_wants_a_table),
+        TEST(test_a_pairs_of_ones_own_may_wait),
         TEST(test_metamethods_are_respected),
         TEST(test_one_new_object_has_a_place_and_several_have_none),
+        TEST(test_what_was_refused_has_no_number),
         TEST(test_objects_have_numbers_in_the_order_in_which_they_are_shown),
         TEST(test_what_has_a_text_of_its_own_keeps_it),
         TEST(test_format_shows_numbers_instead_of_addresses),
         TEST(test_two_states_say_the_same),
+        TEST(test_errors_call_a_function_by_one_name),
+        TEST(test_the_guard_stops_it_while_it_sorts),
         TEST(test_scripts_see_it_too),
         TEST(test_without_a_lab_texts_are_luas_own),
     };

@@ -615,8 +615,8 @@ static void test_status_and_limits_are_complete(void **state)
           "'messages_sent', 'messages_received', 'messages_relayed', 'messages_delivered', 'broadcasts_relayed',"
           "'adverts_in', 'adverts_out', 'recomputes', 'handshakes', 'dials', 'links', 'handshaking', 'peers',"
           "'reachable', 'mail', 'mail_bytes', 'queued_bytes', 'queued_bytes_most', 'messages_redelivered',"
-          "'deposits_made', 'deposits_taken', 'handed_over', 'commits', 'commit_operations', 'carried',"
-          "'carried_bytes', 'inbox', 'inbox_bytes', 'set_aside', 'history_bytes', 'writes_waiting'} do "
+          "'control_bytes_most', 'deposits_made', 'deposits_taken', 'handed_over', 'commits', 'commit_operations',"
+          "'carried', 'carried_bytes', 'inbox', 'inbox_bytes', 'set_aside', 'history_bytes', 'writes_waiting'} do "
           "assert(math.type(s[k]) == 'integer', k) end"
           " assert(#s.discarded == 0 and s.store_reason == nil and s.store_why == nil)");
     check("local all = node:limits() assert(#all > 15) for _, l in ipairs(all) do "

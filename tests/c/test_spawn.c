@@ -191,6 +191,16 @@ static void test_spawn_gives_no_descriptor_but_the_three(void **state)
     assert_string_equal(said(), "0\n1\n2\n3\n"); /* with 3 it reads that folder */
 }
 
+#define OF_THE_C_LIBRARY ((1ull << 31) | (1ull << 32)) /* signals 32 and 33, which it lets nobody set */
+
+static unsigned long long mask(const char *name)
+{
+    unsigned long long bits = 0;
+    const char *at = strstr(said(), name);
+    if (!at || sscanf(at + strlen(name), "%llx", &bits) != 1) fail_msg("it said: %s", said());
+    return bits & ~OF_THE_C_LIBRARY;
+}
+
 static void test_spawn_leaves_it_no_signal_blocked_or_ignored(void **state)
 {
     (void)state;
@@ -198,8 +208,8 @@ static void test_spawn_leaves_it_no_signal_blocked_or_ignored(void **state)
     start("grep -E '^Sig(Blk|Ign)' /proc/self/status", NULL);
     run_until_ended(1);
     signal(SIGUSR1, SIG_DFL);
-    assert_non_null(strstr(said(), "SigBlk:\t0000000000000000"));
-    assert_non_null(strstr(said(), "SigIgn:\t0000000000000000"));
+    assert_int_equal(mask("SigBlk:"), 0);
+    assert_int_equal(mask("SigIgn:"), 0);
 }
 
 static void test_spawn_has_a_group_of_its_own(void **state)

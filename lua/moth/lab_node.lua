@@ -77,7 +77,9 @@ function lab_node.new(net, machine, name, options)
   if options.read_rate then given.whole(options.read_rate, "read_rate, bytes a second,", 1) end
   if options.clock then given.span(options.clock, "the clock's offset", true) end
   return setmetatable({ is_lab_node = true, net = net, machine = machine, name = name, options = options,
-    config = config_of(options), address = world.address(machine), dials = {}, is_running = false }, class)
+    config = config_of(options), address = world.address(machine), dials = {}, is_running = false,
+    is_frozen = false, life = 0 },
+    class)
 end
 
 -- --- its Lua ---
@@ -109,6 +111,7 @@ local function open(self)
   self.session.owner.limit = math.huge
   self.api = self.session.env.node
   self.net:add_raw(self.machine, raw)
+  if self.is_frozen then task.freeze(raw) end
   return self.api
 end
 
@@ -182,9 +185,10 @@ local function redial(self)
   for _, other in ipairs(self.dials) do world.dial(self.machine, other.machine) end
 end
 
-local function load_scripts(self)
+local function load_scripts(self, life)
   for _, path in ipairs(scripts_of(self.options)) do
     local s, why = self.hub.scripts:load(path)
+    if self.life ~= life or not self.is_running then return end -- it was killed meanwhile
     if not s then self.net.trial.fail(("%s cannot load %s: %s"):format(self.name, path, why)) end
   end
   self.raw:pause_mail(false)
@@ -202,7 +206,7 @@ local function wake_up(self)
   end
   if not self.hub then open(self) end
   local t = task.new(self.session.owner, "the scripts of " .. self.name)
-  task.run(t, load_scripts, self)
+  task.run(t, load_scripts, self, self.life)
 end
 
 --- Starts it, or starts it again after a kill: what it had on its disk is there.
@@ -211,7 +215,7 @@ function methods:start()
   self.config.paused = self.hub ~= nil or scripts_of(self.options)[1] ~= nil
   local ok, why = world.start(self.machine, self.name, self.config)
   if not ok then given.refuse(("%s cannot start: %s"):format(self.name, why)) end
-  self.is_running, self.id = true, world.id(self.machine)
+  self.is_running, self.id, self.life = true, world.id(self.machine), self.life + 1
   if not self.was_made then
     self.was_made = true
     if self.options.clock then self:clock(self.options.clock) end
@@ -219,6 +223,12 @@ function methods:start()
   end
   wake_up(self)
   redial(self)
+end
+
+-- Its scripts go on; those of a process that is gone have ended.
+local function melt(self)
+  self.is_frozen = false
+  if self.raw then task.thaw(self.raw) end
 end
 
 -- Events that nobody has taken yet are gone with the process.
@@ -231,10 +241,11 @@ end
 
 local function stop(self, in_good_order)
   if not self.is_running then given.refuse(self.name .. " does not run") end
+  world.kill(self.machine, in_good_order) -- first: what its scripts leave unfinished is not marked as handled
   self.net.trial.note((in_good_order and "stop " or "kill ") .. self.name)
-  forget(self)
   self.is_running = false
-  world.kill(self.machine, in_good_order)
+  forget(self)
+  melt(self)
 end
 
 --- As a power cut: memory is gone, and of what was not yet synced to the disk whatever chance leaves.
@@ -259,11 +270,14 @@ function methods:freeze()
   if not self.is_running then given.refuse(self.name .. " does not run") end
   self.net.trial.note("freeze " .. self.name)
   world.freeze(self.machine, true)
+  self.is_frozen = true
+  if self.raw then task.freeze(self.raw) end
 end
 
 function methods:thaw()
   self.net.trial.note("thaw " .. self.name)
   world.freeze(self.machine, false)
+  melt(self)
 end
 
 --- Loads a script there, as `load FILE` at its prompt would: it is gone after a kill. (waits)

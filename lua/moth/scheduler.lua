@@ -57,6 +57,7 @@ local looking, arming, doomed, later = {}, {}, {}, {} -- lists of tasks, and of 
 local due = timers.new()
 local serial = 0
 local is_ticking, has_run = false, false
+local frozen = {} -- by node: its tasks that have become ready since
 
 local function nothing() end
 local on_begin, on_commit, on_discard = nothing, nothing, nothing
@@ -120,6 +121,31 @@ function scheduler.wake(t, ...)
   keep(t, ...)
   enqueue(t)
   ask_for_tick()
+  return true
+end
+
+--- No task of that node goes on until `thaw`.
+---@param node table
+function scheduler.freeze(node)
+  frozen[node] = frozen[node] or {}
+end
+
+--- Those that have become ready meanwhile go on, in that order.
+---@param node table
+function scheduler.thaw(node)
+  local list = frozen[node]
+  frozen[node] = nil
+  for _, t in ipairs(list or {}) do
+    if t.state == "ready" then enqueue(t) end
+  end
+  ask_for_tick()
+end
+
+-- False: its node is not frozen.
+local function put_on_ice(t)
+  local list = frozen[t.owner.node or false]
+  if not list then return false end
+  list[#list + 1] = t
   return true
 end
 
@@ -468,7 +494,7 @@ local function run_ready()
   while first <= stop and has_time() do
     local t = ready[first]
     ready[first], first = nil, first + 1
-    if t.state == "ready" then
+    if t.state == "ready" and not put_on_ice(t) then
       due:remove(t)
       t.thread = t.thread or owners.take_thread(t.owner, work)
       dispatch(t, take(t))

@@ -259,6 +259,10 @@ end
 function scripts:lose()
   local lost = self.order
   self.order = {}
+  if self.being_loaded then
+    lost[#lost + 1] = self.being_loaded
+    self.loading, self.being_loaded = nil, nil
+  end
   for _, s in ipairs(lost) do
     if s.is_session then self.order[#self.order + 1] = s end
   end
@@ -400,7 +404,7 @@ end
 
 -- Nothing is left of one that did not come to run, be it that whoever loads it was cancelled.
 local function end_loading(mark)
-  mark.set.loading = nil
+  if mark.set.being_loaded == mark.script then mark.set.loading, mark.set.being_loaded = nil, nil end
   mark.script.old = nil
   if mark.script.state ~= "loading" then return end
   mark.script.state = "gone"
@@ -413,7 +417,7 @@ local function load(self, name, path, old)
   if self.loading then return nil, ("%s is being loaded; one at a time"):format(self.loading), "busy" end
   local s = new_script(self, name, path)
   local mark <close> = setmetatable({ set = self, script = s }, loading_class)
-  self.loading, s.old = name, old
+  self.loading, self.being_loaded, s.old = name, s, old
   local ok, why = try(self, s, old)
   if ok then return s end
   return nil, why, "failed"

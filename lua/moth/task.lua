@@ -19,6 +19,7 @@ local task = {
   owner = owners.new, new = scheduler.new, run = scheduler.run, run_at = scheduler.run_at, later = scheduler.later,
   as = scheduler.as, running = scheduler.running, park = scheduler.park, wake = scheduler.wake,
   cancel_all = scheduler.cancel_all, on_segment = scheduler.on_segment, tick = scheduler.tick,
+  freeze = scheduler.freeze, thaw = scheduler.thaw,
 }
 
 -- --- arguments ---

@@ -183,7 +183,9 @@ static void call(struct stage *s, lua_CFunction function, void *argument)
 static void turn_touched(struct stage *s)
 {
     struct binding *b;
+    s->is_stepping = true;
     while ((b = bind_node_next_touched(&s->touched))) lab_turn(s->lab, stage_machine_of(b));
+    s->is_stepping = false;
 }
 
 /* Whoever waits for ever is told so by Lua, which bounds the time of a run. */
@@ -192,7 +194,9 @@ static void turn(struct stage *s)
     uint64_t next_us = runtime_tick(s->runtime), now_us = lab_now_us(s->lab);
     turn_touched(s);
     if (s->is_over || next_us <= now_us) return;
+    s->is_stepping = true;
     if (lab_step(s->lab, next_us)) s->events++;
+    s->is_stepping = false;
     if (s->has_checks && !s->is_over) call(s, call_check, s);
 }
 

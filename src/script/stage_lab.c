@@ -74,6 +74,13 @@ static void read_network(lua_State *L, int index, struct moth_config *config)
     config->has_network_key = true;
 }
 
+static void check_calm(lua_State *L)
+{
+    if (stage_of(L)->is_stepping)
+        luaL_error(L, "a hook is asked in the midst of other work and can start, end or freeze no node: net:at(0, fn) "
+                      "does it just after");
+}
+
 /* start(machine, name, {ttl, retries, limits, network, advertise, only_wanted, paused}) -> true | nil, why, code
  * paused: until pause_mail(false) nothing of earlier runs is given to anybody */
 static int l_start(lua_State *L)
@@ -82,6 +89,7 @@ static int l_start(lua_State *L)
     unsigned machine = stage_check_machine(L, 1);
     const char *name = luaL_checkstring(L, 2);
     struct moth_config config = {.open = true};
+    check_calm(L);
     luaL_checktype(L, 3, LUA_TTABLE);
     config.ttl_s = (uint32_t)stage_field_number(L, 3, "ttl");
     config.retries = (uint32_t)stage_field_number(L, 3, "retries");
@@ -147,6 +155,7 @@ static int l_kill(lua_State *L)
 {
     struct stage *s = stage_of(L);
     unsigned machine = stage_check_machine(L, 1);
+    check_calm(L);
     if (s->bindings[machine]) bind_node_change(s->bindings[machine], NULL);
     if (lua_toboolean(L, 2)) lab_close(s->lab, machine);
     else lab_kill(s->lab, machine);
@@ -158,6 +167,7 @@ static int l_kill(lua_State *L)
 static int l_freeze(lua_State *L)
 {
     struct stage *s = stage_of(L);
+    check_calm(L);
     lab_freeze(s->lab, stage_check_machine(L, 1), lua_toboolean(L, 2));
     record_disturbed(s->record);
     return 0;

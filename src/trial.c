@@ -241,7 +241,10 @@ static void pass_on(struct trial *t, struct slot *slot)
     bool is_first = slot->lab == &t->labs[t->told] && slot->lab->seeds == 1;
     if (said.bytes == 0 || slot->is_second) return;
     if (is_first) {
+        struct buf *before = &slot->lab->told; /* said while others were told of */
         clear_progress(t);
+        fwrite(buf_span(before).data, 1, buf_bytes(before), stdout);
+        buf_consume(before, buf_bytes(before));
         fwrite(said.data, 1, said.bytes, stdout);
         fflush(stdout);
     } else {
@@ -324,6 +327,12 @@ static void watch_signals(void)
 static int stop_all(struct trial *t)
 {
     clear_progress(t);
+    for (size_t i = t->told; i < t->count; i++) {
+        struct span told = buf_span(&t->labs[i].told);
+        fwrite(told.data, 1, told.bytes, stdout);
+        t->failed += t->labs[i].failed > 0;
+    }
+    fflush(stdout);
     for (unsigned i = 0; i < t->slot_count; i++)
         if (t->slots[i].lab) child_stop(&t->slots[i].child);
     return fail(STATUS_SIGNAL + stopped_by, "interrupted: %u passed, %u failed so far", t->passed, t->failed);
@@ -370,6 +379,7 @@ int trial_run(const struct options *o)
     } else if (status == 0) {
         printf("%u passed, %u failed\n", t.passed, t.failed);
         status = t.failed > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        if (fflush(stdout) != 0 || ferror(stdout)) status = fail(EXIT_FAILURE, "the output could not be written");
     }
     trial_fini(&t);
     return status;

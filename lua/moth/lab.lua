@@ -71,6 +71,7 @@ end
 
 local function add(name, options, fn, is_test)
   if run then error("lab and test describe a run and cannot be called in one", 3) end
+  if name == "" or core.safe(name) ~= name then error("the name of a lab is a text that can be shown", 3) end
   for _, entry in ipairs(entries) do
     if entry.name == name then error(("there is a %q already: give each a name of its own"):format(name), 3) end
   end

@@ -240,10 +240,19 @@ static void keep_text(struct entry *e, const struct moth_event *event)
     snprintf(e->text, sizeof e->text, "%s", text ? text : "");
 }
 
+/* A route that comes or goes is told as a peer that does. */
+static bool was_just_told(const struct record *r, unsigned machine, const struct moth_id *peer)
+{
+    const struct entry *last = &r->entries[(r->count + ENTRIES - 1) % ENTRIES];
+    bool is_peer = last->kind == MOTH_EVENT_PEER_UP || last->kind == MOTH_EVENT_PEER_DOWN;
+    bool is_now = r->count > 0 && last->at_us == lab_now_us(r->lab);
+    return is_now && is_peer && last->machine == machine && id_equal(&last->peer, peer);
+}
+
 void record_event(struct record *r, unsigned machine, const struct moth_event *event)
 {
     const struct moth_message *m = event->message;
-    bool is_told = event->kind == MOTH_EVENT_ROUTE && id_is_zero(&event->old); /* as PEER_UP */
+    bool is_told = event->kind == MOTH_EVENT_ROUTE && was_just_told(r, machine, &event->peer);
     struct entry unused, *e = is_told ? &unused : next_entry(r, machine, (int)event->kind);
     if (is_told) unused = (struct entry){.at_us = lab_now_us(r->lab), .machine = machine, .kind = (int)event->kind};
     r->figures.events++;

@@ -54,7 +54,7 @@ function report.failure(run, text)
     lines[#lines + 1] = indented(events:gsub("\n$", ""))
   end
   lines[#lines + 1] = ("  again: moth lab --seed %d --only %s %s"):format(run.seed, quote(run.name), quote(world.file))
-  return (table.concat(lines, "\n"):gsub("[^\n]+", core.safe))
+  return (table.concat(lines, "\n"):gsub("\t", "    "):gsub("[^\n]+", core.safe))
 end
 
 return report

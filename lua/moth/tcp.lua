@@ -22,6 +22,7 @@ local inners = setmetatable({}, { __mode = "k" }) -- of connections and servers,
 local connections = setmetatable({}, { __mode = "k" }) -- by what core.tcp calls them
 local servers = {} -- the same; these stay
 local networks = {} -- what is like core.tcp, for others than the program's own node
+local held = {} -- connections of lab nodes, until they are closed: when garbage goes is no part of a run
 local owned = {} -- by owner: its servers and, weakly, its connections, in the order they came
 
 -- --- what belongs to whom ---
@@ -71,6 +72,7 @@ local function wake_all(inner)
 end
 
 local function close(inner)
+  held[inner.raw] = nil
   inner.raw:close()
   wake_all(inner)
 end
@@ -153,6 +155,7 @@ local function new_connection(owner, raw)
   local inner = { raw = raw, writers = {} }
   inner.release = setmetatable({ inner = inner }, releaser)
   inners[self], connections[raw] = inner, self
+  if owner.tcp then held[raw] = self end
   add(owner, "connections", self)
   return self, inner
 end

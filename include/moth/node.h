@@ -182,7 +182,8 @@ void moth_pause_mail(struct moth_node *node, bool pause);
 
 /* Requests: light messages to a service, by name, and what it answers. The type is the name of the service; the answer
  * comes as a REPLY event with `re` the id of the request, its type a word of the service's own choice. Nobody waits on
- * this floor: whoever asks decides how long. Both may be lost. Errors as of moth_emit; `request` 0: MOTH_EARGUMENT. */
+ * this floor: whoever asks decides how long. Both may be lost. Errors as of moth_emit; `request` 0: MOTH_EARGUMENT. An
+ * answer that has no way (the other end's map may be ahead of ours) waits for one in memory, 5 s at most. */
 int moth_request(struct moth_node *node, const struct moth_id *to, const struct moth_payload *payload, uint64_t *id);
 int moth_answer(struct moth_node *node, const struct moth_id *to, uint64_t request,
                 const struct moth_payload *payload);

@@ -123,6 +123,11 @@ struct receipts { /* owed to one sender; the peer points here */
     } list[RECEIPTS_MAX];
 };
 
+struct answers { /* without a way so far */
+    struct answer *first; /* owned, in their order */
+    size_t count, bytes;
+};
+
 struct arrival { /* a durable message for us, until it is handled */
     struct arrival *after;
     struct peer *from; /* borrowed and held */
@@ -188,6 +193,7 @@ struct moth_node {
     uint32_t ttl_s, retries;                 /* of messages that do not say */
     bool carry_due, carry_anew; /* deposits: there is room for more; all are to be looked at again */
     struct receipts *receipts;
+    struct answers answers;
     uint64_t mail_expiry_us; /* when the next message of ours expires */
     uint64_t mail_due_us;    /* when the first box is to be looked at, or earlier */
     struct bucket notices, notes, log_lines;
@@ -309,6 +315,12 @@ bool route_may_broadcast(struct moth_node *n, const struct moth_id *src);
 int route_on_message(struct session *s, struct span body);
 int route_on_broadcast(struct session *s, struct span body);
 int route_on_notice(struct session *s, struct slice body);
+
+/* answers.c */
+/* It waits for a way; the slice is copied. MOTH_EUNREACHABLE: too many wait already. */
+int answers_keep(struct moth_node *n, struct peer *to, const struct envelope *head, struct slice plain);
+void answers_turn(struct moth_node *n, uint64_t now_us);
+void answers_close(struct moth_node *n);
 
 /* mail_life.c */
 int mail_load(struct moth_node *n);

@@ -354,6 +354,7 @@ void moth_node_close(struct moth_node *n)
     }
     mail_close(n);
     receipts_close(n);
+    answers_close(n);
     data_close(n);
     if (n->store.db) inbox_leave(n);
     store_close(&n->store, !n->damaged);
@@ -405,6 +406,7 @@ uint64_t moth_node_tick(struct moth_node *n)
     changes_turn(n);
     if (n->due_us <= now) do_what_is_due(n, now);
     changes_turn(n);
+    answers_turn(n, now);
     mail_turn(n);
     inbox_turn(n);
     receipts_turn(n);

@@ -120,6 +120,7 @@ static int send_light(struct moth_node *n, struct peer *to, enum envelope_kind k
     }
     uint8_t *plain = mail_encode(&body, &bytes);
     int rc = route_seal(n, to, &head, slice_of(plain, bytes));
+    if (rc == MOTH_EUNREACHABLE && kind == ENVELOPE_REPLY) rc = answers_keep(n, to, &head, slice_of(plain, bytes));
     free(plain);
     return rc;
 }

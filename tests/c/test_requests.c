@@ -166,18 +166,117 @@ static void test_a_request_to_somebody_without_a_route_is_unreachable_at_once(vo
 {
     struct kit *k = row(7);
     struct moth_id server = *kit_id(k, SERVER);
-    struct moth_payload payload = {.type = "ok", .data = "", .bytes = 0};
     uint64_t id;
     (void)state;
     lab_kill(k->lab, SERVER);
     lab_run(k->lab, 10 * SECOND);
     assert_int_equal(ask(k, ASKER, &server, "sum", &id), MOTH_EUNREACHABLE);
-    assert_int_equal(moth_answer(kit_node(k, ASKER), &server, 7, &payload), MOTH_EUNREACHABLE);
-    assert_int_equal(kit_discarded(k, ASKER, MOTH_EUNREACHABLE), 2);
+    assert_int_equal(kit_discarded(k, ASKER, MOTH_EUNREACHABLE), 1);
     kit_start(k, SERVER, NULL);
     kit_link(k, SERVER, RELAY);
     lab_run(k->lab, 10 * SECOND);
     assert_int_equal(requests(k, SERVER), 0); /* it did not wait */
+    kit_free(k);
+}
+
+/* --- answers without a way --- */
+
+/*   0 --- 1     2     the one to be answered is away for as long */
+static struct kit *away(uint64_t seed, struct moth_id *server)
+{
+    struct kit *k = row(seed);
+    *server = *kit_id(k, SERVER);
+    lab_kill(k->lab, SERVER);
+    lab_run(k->lab, 10 * SECOND);
+    return k;
+}
+
+static int answer_seven(struct kit *k, const struct moth_id *to, size_t bytes)
+{
+    static const char text[2000] = {'x'};
+    struct moth_payload payload = {.type = "ok", .data = text, .bytes = bytes};
+    int rc = moth_answer(kit_node(k, ASKER), to, 7, &payload);
+    lab_turn(k->lab, ASKER);
+    return rc;
+}
+
+static void test_an_answer_waits_for_a_way(void **state)
+{
+    struct moth_id server;
+    struct kit *k = away(11, &server);
+    (void)state;
+    assert_int_equal(answer_seven(k, &server, 1), 0);
+    assert_int_equal(answer_seven(k, &server, 2), 0);
+    assert_int_equal(kit_discarded(k, ASKER, MOTH_EUNREACHABLE), 0);
+    kit_start(k, SERVER, NULL);
+    kit_link(k, SERVER, RELAY);
+    lab_run(k->lab, 3 * SECOND);
+    assert_int_equal(replies(k, SERVER), 2);
+    assert_int_equal(heard.last[SERVER].re, 7);
+    assert_int_equal(heard.last[SERVER].bytes, 2); /* in their order */
+    kit_free(k);
+}
+
+static void test_an_answer_waits_for_five_seconds(void **state)
+{
+    struct moth_id server;
+    struct kit *k = away(12, &server);
+    (void)state;
+    assert_int_equal(answer_seven(k, &server, 1), 0);
+    lab_run(k->lab, 5 * SECOND - 1000);
+    assert_int_equal(kit_discarded(k, ASKER, MOTH_EUNREACHABLE), 0);
+    lab_run(k->lab, 2000);
+    assert_int_equal(kit_discarded(k, ASKER, MOTH_EUNREACHABLE), 1);
+    kit_start(k, SERVER, NULL);
+    kit_link(k, SERVER, RELAY);
+    lab_run(k->lab, 3 * SECOND);
+    assert_int_equal(replies(k, SERVER), 0);
+    kit_free(k);
+}
+
+static void test_a_bounded_number_of_answers_waits(void **state)
+{
+    struct moth_id server;
+    struct kit *k = away(13, &server);
+    (void)state;
+    for (int i = 0; i < 256; i++) assert_int_equal(answer_seven(k, &server, 1), 0);
+    assert_int_equal(answer_seven(k, &server, 1), MOTH_EUNREACHABLE);
+    assert_int_equal(kit_discarded(k, ASKER, MOTH_EUNREACHABLE), 1);
+    lab_run(k->lab, 6 * SECOND);
+    assert_int_equal(kit_discarded(k, ASKER, MOTH_EUNREACHABLE), 257);
+    assert_int_equal(answer_seven(k, &server, 1), 0); /* there is room again, and it ends with the node */
+    kit_free(k);
+}
+
+static void test_a_bounded_number_of_bytes_waits(void **state)
+{
+    struct moth_id server;
+    struct kit *k = away(14, &server);
+    struct moth_payload large = {.type = "ok", .bytes = 600000};
+    char *data = calloc(1, large.bytes);
+    (void)state;
+    large.data = data;
+    assert_int_equal(moth_answer(kit_node(k, ASKER), &server, 7, &large), 0);
+    assert_int_equal(moth_answer(kit_node(k, ASKER), &server, 7, &large), MOTH_EUNREACHABLE);
+    assert_int_equal(answer_seven(k, &server, 1), 0);
+    free(data);
+    kit_free(k);
+}
+
+/*   a new link, and a request over it in the same moment: the map of the one asked follows a turn later */
+static void test_who_asks_at_once_is_answered(void **state)
+{
+    struct kit *k = row(15);
+    uint64_t id;
+    (void)state;
+    lab_cut(k->lab, RELAY, SERVER, true);
+    lab_run(k->lab, 30 * SECOND);
+    assert_int_equal(ask(k, ASKER, kit_id(k, SERVER), "sum", &id), MOTH_EUNREACHABLE);
+    lab_join(k->lab, RELAY, SERVER);
+    for (int ms = 0; ms < 60000 && ask(k, ASKER, kit_id(k, SERVER), "sum", &id) < 0; ms++) lab_run(k->lab, 1000);
+    lab_run(k->lab, SECOND);
+    assert_int_equal(requests(k, SERVER), 1);
+    assert_int_equal(replies(k, ASKER), 1);
     kit_free(k);
 }
 
@@ -357,6 +456,11 @@ int main(void)
         cmocka_unit_test(test_a_request_is_not_repeated_when_its_answer_is_lost),
         cmocka_unit_test(test_a_request_is_gone_with_the_process_that_asked),
         cmocka_unit_test(test_a_request_to_somebody_without_a_route_is_unreachable_at_once),
+        cmocka_unit_test(test_an_answer_waits_for_a_way),
+        cmocka_unit_test(test_an_answer_waits_for_five_seconds),
+        cmocka_unit_test(test_a_bounded_number_of_answers_waits),
+        cmocka_unit_test(test_a_bounded_number_of_bytes_waits),
+        cmocka_unit_test(test_who_asks_at_once_is_answered),
         cmocka_unit_test(test_a_request_to_nobody_known_is_refused),
         cmocka_unit_test(test_a_service_needs_a_valid_name),
         cmocka_unit_test(test_a_request_that_is_too_big_is_refused),

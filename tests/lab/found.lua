@@ -69,3 +69,24 @@ lab("whoever waits for a message that a kill took hears of it", function(net)
   local _, _, code = m:wait "queued"
   net:expect(code == "lost", code)
 end)
+
+--   n1 --- n2 --- n3 --- n4 --- n5 --- n6     each asks everyone at the moment it hears of them
+lab("who asks at once is answered", function(net)
+  local asked, answered = 0, 0
+  for _, n in ipairs(net:line(6)) do
+    n:serve("time", {}, function() return 7 end)
+    n:on("peer:up", function(peer)
+      asked = asked + 1
+      local value, why = n:request(peer.peer, "time", {}, { timeout = "3s" })
+      if value == 7 then answered = answered + 1 else print(("%s asked %s: %s"):format(n.name, peer.name, why)) end
+    end)
+  end
+  net:settle()
+  for i = 1, 5 do
+    net:cut("n" .. i, "n" .. i + 1)
+    net:run "5s"
+    net:heal()
+    net:run "10s"
+  end
+  net:expect(asked > 60 and answered == asked, ("%d of %d"):format(answered, asked))
+end)

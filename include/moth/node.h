@@ -373,7 +373,7 @@ enum moth_event_kind {
     MOTH_EVENT_LINK_DOWN, /* the same, and reason */
     MOTH_EVENT_PEER_UP,   /* peer, name, hops, via: reachable by any way */
     MOTH_EVENT_PEER_DOWN, /* peer, name */
-    MOTH_EVENT_ROUTE,     /* peer, name, via, old, hops */
+    MOTH_EVENT_ROUTE,     /* peer, name, via, old, hops; via and old are zero where there is no way */
     MOTH_EVENT_STATE,     /* sent */
     MOTH_EVENT_DIAL,      /* address, reason: a connect that failed; it is tried again */
     MOTH_EVENT_NOTE       /* text: a sentence the user should read, safe for a terminal */

@@ -18,7 +18,7 @@ static void tell_route(struct moth_node *n, const struct route *r)
     bool up = r->hops != ROUTER_UNREACHABLE;
     if (!p) return;
     bool was = p->reachable;
-    struct moth_event event = {.peer = r->id, .name = name, .via = r->next, .hops = up ? r->hops : 0};
+    struct moth_event event = {.peer = r->id, .name = name, .via = r->next, .old = r->old, .hops = up ? r->hops : 0};
     p->reachable = up;
     peer_display(p, name);
     if (up != was) {

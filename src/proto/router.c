@@ -192,8 +192,10 @@ void router_remove(struct router *r, const struct moth_id *origin)
     router_set_neighbours(r, origin, NULL, 0);
 }
 
-static void add_change(struct router *r, struct route route)
+static void add_change(struct router *r, uint32_t v, struct route route)
 {
+    uint32_t old = r->before.next[v];
+    if (old != GRAPH_NONE) route.old = r->graph.ids[old];
     if (r->change_count == r->change_capacity) {
         r->change_capacity = r->change_capacity ? r->change_capacity * 2 : 16;
         r->changes = mem_resize(r->changes, r->change_capacity, sizeof *r->changes);
@@ -212,7 +214,7 @@ static void settle(struct router *r, uint32_t v)
     uint32_t parent = r->now.parent[v];
     uint32_t next = parent == r->me ? v : r->now.next[parent];
     r->now.next[v] = next;
-    if (next != r->before.next[v] || r->now.hops[v] != r->before.hops[v]) add_change(r, route_to(r, v));
+    if (next != r->before.next[v] || r->now.hops[v] != r->before.hops[v]) add_change(r, v, route_to(r, v));
 }
 
 static bool is_better_parent(const struct router *r, uint32_t v, uint32_t candidate)
@@ -285,9 +287,9 @@ static void report_lost(struct router *r)
     for (uint32_t i = 1; i < r->before.reached; i++) {
         uint32_t v = r->before.queue[i];
         if (is_reached(r, v)) continue;
-        add_change(r, (struct route){.id = r->graph.ids[v], .hops = ROUTER_UNREACHABLE});
-        drop_if_idle(r, v);
+        add_change(r, v, (struct route){.id = r->graph.ids[v], .hops = ROUTER_UNREACHABLE});
     }
+    for (uint32_t i = 1; i < r->before.reached; i++) drop_if_idle(r, r->before.queue[i]);
 }
 
 static int compare_routes(const void *a, const void *b)

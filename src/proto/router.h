@@ -17,6 +17,7 @@ struct router;
 
 struct route {
     struct moth_id id, next; /* next: the neighbour to hand it to; zero without a way */
+    struct moth_id old;      /* in changes: what `next` was before */
     uint16_t hops;           /* ROUTER_UNREACHABLE: without a way, or farther than can be counted */
 };
 

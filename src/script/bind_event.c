@@ -5,6 +5,7 @@
  * is handled. Hooks are different: they are asked at once. */
 #include "script/bind_node.h"
 
+#include "base/id.h"
 #include "script/bind.h"
 
 #include <string.h>
@@ -48,6 +49,11 @@ static void push_received(lua_State *L, const struct moth_message *m)
     if (m->path) push_path(L, m);
 }
 
+static void set_way(lua_State *L, const char *key, const struct moth_id *next)
+{
+    if (!id_is_zero(next)) bind_set_id(L, key, next);
+}
+
 /* {peer, name} and what that kind adds */
 static void push_plain(lua_State *L, const struct moth_event *e)
 {
@@ -60,9 +66,9 @@ static void push_plain(lua_State *L, const struct moth_event *e)
     bind_set_id(L, "peer", &e->peer);
     bind_set_string(L, "name", e->name);
     if (is_link) bind_set_boolean(L, "inbound", e->inbound);
-    if (is_way) bind_set_id(L, "via", &e->via);
+    if (is_way) set_way(L, "via", &e->via);
     if (is_way) bind_set_integer(L, "hops", e->hops);
-    if (e->kind == MOTH_EVENT_ROUTE) bind_set_id(L, "old", &e->old);
+    if (e->kind == MOTH_EVENT_ROUTE) set_way(L, "old", &e->old);
 }
 
 static void push_note(lua_State *L, const char *text)

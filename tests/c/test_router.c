@@ -697,6 +697,8 @@ static size_t assert_same_change(const struct router *r, const struct model *m, 
     assert_int_equal(change->hops, m->hops[to]);
     if (m->next[to] == NODES) assert_true(id_is_zero(&change->next));
     else assert_true(id_equal(&change->next, &m->ids[m->next[to]]));
+    if (old->next[to] == NODES) assert_true(id_is_zero(&change->old));
+    else assert_true(id_equal(&change->old, &m->ids[old->next[to]]));
     return 1;
 }
 

@@ -761,6 +761,16 @@ static void test_events_carry_their_fields(void **state)
     }
 }
 
+static void test_a_route_that_is_lost_has_no_way(void **state)
+{
+    struct moth_event e = {.kind = MOTH_EVENT_ROUTE, .peer = some_id(0xee), .old = some_id(0xcc), .name = "eva"};
+    (void)state;
+    check("node:on('route', function(it) e = it end)");
+    bind_node_event(runtime, binding, &e);
+    runtime_tick(runtime);
+    check("assert(e.via == nil and e.old:find('^cc0') and e.hops == 0)");
+}
+
 static void test_a_state_event_brings_the_message(void **state)
 {
     struct moth_sent sent = {.id = 77, .to = some_id(0xee), .name = "eva", .state = MOTH_REFUSED, .reason = MOTH_EFULL,
@@ -877,6 +887,7 @@ int main(void)
         TWO(test_a_blocked_peer_gets_no_link_and_no_mail),
         NODE(test_one_handlers_error_does_not_stop_the_others),
         NODE(test_events_carry_their_fields),
+        NODE(test_a_route_that_is_lost_has_no_way),
         NODE(test_a_state_event_brings_the_message),
         NODE(test_a_state_event_names_the_carrier),
         NODE(test_a_received_message_carries_its_fields),

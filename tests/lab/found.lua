@@ -90,3 +90,21 @@ lab("who asks at once is answered", function(net)
   end
   net:expect(asked > 60 and answered == asked, ("%d of %d"):format(answered, asked))
 end)
+
+--   ana --- bob --- cid --- ana     and without the side between ana and cid
+lab("a route event tells the way there was before", function(net)
+  local ana, bob, cid = net:ring("ana", "bob", "cid"):nodes()
+  net:settle()
+  local seen = {}
+  ana:on("route", function(e) seen[#seen + 1] = { e.peer, e.via or "none", e.old or "none" } end)
+  net:cut(ana, cid)
+  net:settle()
+  net:cut(ana, bob)
+  net:settle()
+  local told = {}
+  for _, e in ipairs(seen) do told[table.concat(e, " ")] = true end
+  net:expect(#seen == 3, #seen)
+  net:expect(told[table.concat({ cid.id, bob.id, cid.id }, " ")], "bob takes cid's place")
+  net:expect(told[table.concat({ bob.id, "none", bob.id }, " ")], "no way to bob")
+  net:expect(told[table.concat({ cid.id, "none", bob.id }, " ")], "no way to cid")
+end)

@@ -76,7 +76,7 @@ function node:command(spec, options, fn) end
 --- - message, message:TYPE: a message
 --- - link:up, link:down: {peer, name, address, inbound, reason}, a direct link
 --- - peer:up, peer:down: {peer, name, hops, via}, by any way
---- - route: {peer, via, old, hops}
+--- - route: {peer, name, via, old, hops}, the next on the way, now and before; nil: there is no way
 --- - state: a message of ours
 --- - error: {script, why, traceback}
 --- - stop: {}, the node is about to end

@@ -253,9 +253,11 @@ function methods:kill()
   stop(self, false)
 end
 
---- Ends it in good order, saying goodbye.
+--- Ends it in good order, saying goodbye; its scripts hear of it before, as at the end of a program. (waits)
 function methods:stop()
-  stop(self, true)
+  local life = self.life
+  if self.is_running and not self.is_frozen and self.hub and self.hub:stop() then task.turn() end
+  if self.life == life then stop(self, true) end
 end
 
 --- Starts it again; one that runs is killed first.

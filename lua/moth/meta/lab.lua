@@ -49,7 +49,8 @@ local lab_node = {}
 --- Example: bob:kill()
 function lab_node:kill() end
 
---- Ends it in good order, saying goodbye.
+--- Ends it in good order, saying goodbye; its scripts hear of it before ("stop").
+---@async
 --- Example: bob:stop()
 function lab_node:stop() end
 

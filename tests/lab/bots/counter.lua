@@ -16,3 +16,5 @@ node:hear("^count and fail$", function()
   kept.heard = 1000
   error "on purpose"
 end)
+
+node:on("stop", function() kept.stops = (kept.stops or 0) + 1 end)

@@ -49,7 +49,7 @@ function class:json()
   return assert(json.encode(values))
 end
 
--- What the processes that run count; one that was killed took its figures along.
+-- What the processes count that run, and what those counted that are gone.
 local function add_status(sums, status)
   sums.bytes = sums.bytes + status.bytes_out
   sums.messages = sums.messages + status.message_bytes_out
@@ -62,6 +62,7 @@ end
 ---@return table
 function measure.take(net)
   local sums, figures, running = { bytes = 0, messages = 0, adverts = 0, sent = 0, links = 0 }, world.figures(), 0
+  add_status(sums, world.spent())
   for _, node in ipairs(net.nodes) do
     if node.is_running then
       add_status(sums, world.status(node.machine))

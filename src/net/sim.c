@@ -5,6 +5,7 @@
 #include "base/mem.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdlib.h>
 
 /* --- chance and trace --- */
@@ -274,4 +275,10 @@ void sim_address(unsigned index, uint16_t port, struct address *out)
 {
     *out = (struct address){.family = 4, .port = port, .ip = {10}};
     put_uint(out->ip + 1, index + 1, 3);
+}
+
+unsigned sim_index(const struct address *a)
+{
+    if (a->family != 4 || a->ip[0] != 10) return UINT_MAX;
+    return ((unsigned)a->ip[1] << 16 | (unsigned)a->ip[2] << 8 | a->ip[3]) - 1;
 }

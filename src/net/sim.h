@@ -29,6 +29,7 @@ uint64_t sim_events(const struct sim *s); /* that ran so far */
 /* The transport of machine `index`; valid until sim_free. Its address is sim_address(index). */
 struct moth_transport *sim_endpoint(struct sim *s, unsigned index);
 void sim_address(unsigned index, uint16_t port, struct address *out);
+unsigned sim_index(const struct address *a); /* whose that is; at least endpoints_max: nobody's */
 
 /* Ends all its connections and stops listening, as a killed process does. */
 void sim_reset(struct sim *s, unsigned index);
@@ -71,6 +72,7 @@ enum sim_cut_kind {
 /* A later cut replaces an earlier one of the same way. */
 void sim_cut(struct sim *s, unsigned a, unsigned b, enum sim_cut_kind kind);
 void sim_join(struct sim *s, unsigned a, unsigned b); /* both ways */
+bool sim_is_joined(const struct sim *s, unsigned a, unsigned b); /* neither way is cut */
 
 /* --- pieces --- */
 

@@ -200,3 +200,8 @@ void sim_join(struct sim *s, unsigned a, unsigned b)
     if (find_way(&s->ways, b, a)) make_way(s, b, a)->state = WAY_JOINED;
     each_between(s, a, b, sim_conn_look_again);
 }
+
+bool sim_is_joined(const struct sim *s, unsigned a, unsigned b)
+{
+    return sim_way_state(s, a, b) == WAY_JOINED && sim_way_state(s, b, a) == WAY_JOINED;
+}

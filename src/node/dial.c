@@ -190,6 +190,7 @@ static uint64_t wanted_tick(struct moth_node *n, struct wanted *w, uint64_t now_
     const struct peer *p = w->has_peer ? peers_find(&n->peers, &w->peer) : NULL;
     if (w->session || (p && p->session)) return never;
     if (w->next_us > now_us) return w->next_us;
+    w->dialled_us = now_us;
     w->session = dial(n, w->address, w->has_peer ? &w->peer : NULL);
     w->session->wanted = w;
     return never;

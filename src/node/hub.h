@@ -45,6 +45,7 @@ struct wanted {
     struct moth_id peer;
     struct session *session; /* borrowed: the dial or link under way, or NULL */
     uint64_t next_us, backoff_us;
+    uint64_t dialled_us; /* the last time; 0: never */
     int reason;
     bool told; /* the failure was told; the next ones of the same kind are not */
 };

@@ -26,6 +26,7 @@ struct machine {
     unsigned index;
     struct moth_host host;
     struct moth_node *node; /* owned; NULL: not running */
+    struct moth_id id;      /* of what ran here last */
     struct file files[FILES_MAX];
     struct disk *disk; /* owned; NULL: never started */
     char home[16];
@@ -284,6 +285,7 @@ int lab_open(struct lab *lab, unsigned machine, const char *name, const struct m
     if (copy.limits[MOTH_LIMIT_BALLAST_BYTES] == 0) copy.limits[MOTH_LIMIT_BALLAST_BYTES] = BALLAST_BYTES;
     int rc = moth_node_open(&copy, &m->host, sim_endpoint(lab->sim, machine), on_event, m, &m->node);
     if (rc < 0) m->node = NULL;
+    else m->id = *moth_node_id(m->node);
     m->tick_us = 0;
     return rc;
 }
@@ -319,6 +321,11 @@ void lab_close(struct lab *lab, unsigned machine)
 struct moth_node *lab_node(struct lab *lab, unsigned machine)
 {
     return lab->machines[machine].node;
+}
+
+const struct moth_id *lab_id(const struct lab *lab, unsigned machine)
+{
+    return &lab->machines[machine].id;
 }
 
 int lab_connect(struct lab *lab, unsigned from, unsigned to)

@@ -30,6 +30,7 @@ void lab_kill(struct lab *lab, unsigned machine);
 /* Ends its process in good order. */
 void lab_close(struct lab *lab, unsigned machine);
 struct moth_node *lab_node(struct lab *lab, unsigned machine); /* NULL: not running */
+const struct moth_id *lab_id(const struct lab *lab, unsigned machine); /* of what ran there last; zero: nothing yet */
 void lab_address(unsigned machine, char out[MOTH_ADDRESS_TEXT_BYTES]);
 int lab_connect(struct lab *lab, unsigned from, unsigned to);
 
@@ -83,9 +84,13 @@ struct lab_edge {
 };
 size_t lab_edges(struct lab *lab, unsigned count, struct lab_edge *out, size_t capacity);
 
-/* Whether each route of each node that runs is as long as the shortest way over the links that both their ends have;
- * else who errs, and about whom. */
+/* Whether each route of each node that runs is as long as the shortest way over the links that both their ends have, and
+ * there is none to those that do not run; else who errs, and about whom. */
 bool lab_routes_are_true(struct lab *lab, unsigned *who, unsigned *whom);
+
+/* Whether a link that a node wants can come about and has not: the other one runs, too, nothing is cut between them,
+ * and it was not tried in vain since then. */
+bool lab_is_dialling(struct lab *lab, uint64_t since_us);
 
 /* Time. */
 #define LAB_CALENDAR_MS 1893456000000u /* 2030-01-01 00:00:00 UTC: when it begins */

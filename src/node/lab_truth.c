@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "node/hub.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 #define NOBODY UINT32_MAX
@@ -110,13 +111,20 @@ size_t lab_edges(struct lab *lab, unsigned count, struct lab_edge *out, size_t c
     return found;
 }
 
+/* Nobody is there under the id that ran there last: it may have moved to another machine. */
+static bool is_gone(struct lab *lab, const struct id_map *machines, unsigned machine)
+{
+    const struct moth_id *id = lab_id(lab, machine);
+    return !lab_node(lab, machine) && !id_is_zero(id) && !id_map_find(machines, id);
+}
+
 /* The first machine about which that one errs; NOBODY: about none. */
-static uint32_t error_of(struct lab *lab, unsigned machine, const uint32_t *distances)
+static uint32_t error_of(struct lab *lab, const struct id_map *machines, unsigned machine, const uint32_t *distances)
 {
     const struct router *router = lab_node(lab, machine)->router;
     for (unsigned i = 0; i < lab_count(lab); i++) {
-        if (!lab_node(lab, i)) continue;
-        unsigned hops = router_hops(router, moth_node_id(lab_node(lab, i)));
+        if (!lab_node(lab, i) && !is_gone(lab, machines, i)) continue;
+        unsigned hops = router_hops(router, lab_id(lab, i));
         if (hops != (distances[i] == LAB_NO_WAY ? ROUTER_UNREACHABLE : distances[i])) return i;
     }
     return NOBODY;
@@ -125,15 +133,40 @@ static uint32_t error_of(struct lab *lab, unsigned machine, const uint32_t *dist
 bool lab_routes_are_true(struct lab *lab, unsigned *who, unsigned *whom)
 {
     struct truth t = truth_of(lab, lab_count(lab));
+    struct id_map machines;
     uint32_t *distances = mem_array(t.count, sizeof *distances), wrong = NOBODY;
+    map_machines(lab, t.count, &machines);
     for (unsigned i = 0; i < t.count && wrong == NOBODY; i++) {
         if (!lab_node(lab, i)) continue;
         search(&t, i, distances);
-        wrong = error_of(lab, i, distances);
+        wrong = error_of(lab, &machines, i, distances);
         *who = i;
     }
     *whom = wrong;
+    id_map_fini(&machines);
     free(distances);
     truth_free(&t);
     return wrong == NOBODY;
+}
+
+/* --- links that are to come --- */
+
+static bool can_come(struct lab *lab, unsigned from, const struct wanted *w, uint64_t since_us)
+{
+    struct address a;
+    if (w->dialled_us >= since_us && !w->session) return false; /* tried in vain */
+    unsigned to = address_parse(w->address, &a) == 0 ? sim_index(&a) : UINT_MAX;
+    if (to >= lab_count(lab) || !lab_node(lab, to) || !sim_is_joined(lab_sim(lab), from, to)) return false;
+    const struct peer *p = peers_find(&lab_node(lab, from)->peers, moth_node_id(lab_node(lab, to)));
+    return !p || !p->linked;
+}
+
+bool lab_is_dialling(struct lab *lab, uint64_t since_us)
+{
+    for (unsigned i = 0; i < lab_count(lab); i++) {
+        const struct moth_node *node = lab_node(lab, i);
+        for (const struct wanted *w = node ? node->wanted : NULL; w; w = w->after)
+            if (can_come(lab, i, w, since_us)) return true;
+    }
+    return false;
 }

@@ -150,6 +150,17 @@ static int l_tcp(lua_State *L)
     return bind_tcp_push(L, lab_transport(stage_of(L)->lab, stage_check_machine(L, 1)), true);
 }
 
+static void keep_figures(struct stage *s, const struct moth_node *node)
+{
+    struct moth_status last;
+    if (!node) return;
+    moth_status(node, &last);
+    s->spent.bytes_out += last.bytes_out;
+    s->spent.message_bytes_out += last.message_bytes_out;
+    s->spent.adverts_out += last.adverts_out;
+    s->spent.messages_sent += last.messages_sent;
+}
+
 /* kill(machine [, in_good_order]) */
 static int l_kill(lua_State *L)
 {
@@ -157,6 +168,7 @@ static int l_kill(lua_State *L)
     unsigned machine = stage_check_machine(L, 1);
     check_calm(L);
     if (s->bindings[machine]) bind_node_change(s->bindings[machine], NULL);
+    keep_figures(s, lab_node(s->lab, machine));
     if (lua_toboolean(L, 2)) lab_close(s->lab, machine);
     else lab_kill(s->lab, machine);
     record_disturbed(s->record);

@@ -13,6 +13,17 @@ static void push_seconds(lua_State *L, uint64_t us)
     lua_pushnumber(L, (lua_Number)us / 1e6);
 }
 
+static int push_status(lua_State *L, const struct moth_status *status)
+{
+    lua_createtable(L, 0, 5);
+    bind_set_integer(L, "bytes_out", status->bytes_out);
+    bind_set_integer(L, "message_bytes_out", status->message_bytes_out);
+    bind_set_integer(L, "adverts_out", status->adverts_out);
+    bind_set_integer(L, "messages_sent", status->messages_sent);
+    bind_set_integer(L, "links", status->links);
+    return 1;
+}
+
 /* status(machine) -> {bytes_out, message_bytes_out, adverts_out, messages_sent, links}; nil: it does not run */
 static int l_status(lua_State *L)
 {
@@ -20,13 +31,13 @@ static int l_status(lua_State *L)
     struct moth_status status;
     if (!node) return 0;
     moth_status(node, &status);
-    lua_createtable(L, 0, 5);
-    bind_set_integer(L, "bytes_out", status.bytes_out);
-    bind_set_integer(L, "message_bytes_out", status.message_bytes_out);
-    bind_set_integer(L, "adverts_out", status.adverts_out);
-    bind_set_integer(L, "messages_sent", status.messages_sent);
-    bind_set_integer(L, "links", status.links);
-    return 1;
+    return push_status(L, &status);
+}
+
+/* spent() -> the same of all processes that are gone, together; links: 0 */
+static int l_spent(lua_State *L)
+{
+    return push_status(L, &stage_of(L)->spent);
 }
 
 /* edges(machines) -> {{a, b}}: the links that both ends have, a < b */
@@ -67,6 +78,14 @@ static int l_routes_are_true(lua_State *L)
     lua_pushinteger(L, who);
     lua_pushinteger(L, whom);
     return 3;
+}
+
+/* is_dialling() -> boolean: links are still to come after what was done last */
+static int l_is_dialling(lua_State *L)
+{
+    const struct stage *s = stage_of(L);
+    lua_pushboolean(L, lab_is_dialling(s->lab, record_figures(s->record).disturbed_us));
+    return 1;
 }
 
 /* figures() -> {...}: see lab_record.h; times are seconds since the run began, as now() */
@@ -150,9 +169,9 @@ static int l_lines(lua_State *L)
 void stage_look_open(lua_State *L, struct stage *s)
 {
     static const luaL_Reg functions[] = {
-        {"status", l_status}, {"edges", l_edges}, {"now", l_now}, {"routes_are_true", l_routes_are_true},
-        {"figures", l_figures}, {"quantile", l_quantile}, {"note", l_note}, {"disturbed", l_disturbed},
-        {"changed", l_changed},
+        {"status", l_status}, {"spent", l_spent}, {"edges", l_edges}, {"now", l_now},
+        {"routes_are_true", l_routes_are_true}, {"is_dialling", l_is_dialling}, {"figures", l_figures},
+        {"quantile", l_quantile}, {"note", l_note}, {"disturbed", l_disturbed}, {"changed", l_changed},
         {"lines", l_lines}, {NULL, NULL},
     };
     lua_pushlightuserdata(L, s);

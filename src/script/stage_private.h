@@ -24,6 +24,7 @@ struct stage {
     bool is_stepping;            /* nodes are in the midst of their work: only hooks come here then */
     bool has_checks;             /* Lua wants to look after every event */
     bool is_over;
+    struct moth_status spent;    /* what nodes counted whose process is gone: those figures that only rise */
     uint64_t events;
     struct stage_result result;
 };

@@ -52,6 +52,32 @@ static void test_sim_a_machine_stays_near_to_itself(void **state)
     assert_true(takes_us(a, last_end(0)) == 3);
 }
 
+static void test_sim_a_way_that_was_cut_in_one_direction_is_not_joined(void **state)
+{
+    (void)state;
+    assert_true(sim_is_joined(sim, 0, 1));
+    sim_cut(sim, 1, 0, SIM_CUT_ONE_WAY);
+    assert_false(sim_is_joined(sim, 0, 1));
+    assert_false(sim_is_joined(sim, 1, 0));
+    assert_true(sim_is_joined(sim, 0, 2));
+    sim_join(sim, 0, 1);
+    assert_true(sim_is_joined(sim, 0, 1));
+}
+
+static void test_sim_an_address_leads_back_to_its_machine(void **state)
+{
+    static const unsigned some[] = {0, 1, 254, 255, 65535, 1000000};
+    struct address a = {.family = 4, .ip = {127, 0, 0, 1}};
+    (void)state;
+    assert_true(sim_index(&a) >= 1u << 24);
+    for (size_t i = 0; i < sizeof some / sizeof *some; i++) {
+        sim_address(some[i], 7000, &a);
+        assert_int_equal(sim_index(&a), some[i]);
+    }
+    a.family = 6;
+    assert_true(sim_index(&a) >= 1u << 24);
+}
+
 /* More than the table of ways holds at first; each must be found again after it has grown. */
 static void test_sim_thousands_of_ways_each_keep_their_options(void **state)
 {
@@ -463,6 +489,8 @@ int main(void)
         TEST(test_sim_a_dial_goes_there_by_one_way_and_comes_back_by_the_other),
         TEST(test_sim_what_holds_for_all_ways_holds_for_those_without_options_of_their_own),
         TEST(test_sim_a_machine_stays_near_to_itself),
+        TEST(test_sim_a_way_that_was_cut_in_one_direction_is_not_joined),
+        TEST(test_sim_an_address_leads_back_to_its_machine),
         TEST(test_sim_thousands_of_ways_each_keep_their_options),
         TEST(test_sim_what_is_queued_on_a_way_is_not_forgotten_for_thousands_of_others),
         TEST(test_sim_endpoints_stay_where_they_are_while_others_are_made),

@@ -108,3 +108,41 @@ lab("a route event tells the way there was before", function(net)
   net:expect(told[table.concat({ bob.id, "none", bob.id }, " ")], "no way to bob")
   net:expect(told[table.concat({ cid.id, "none", bob.id }, " ")], "no way to cid")
 end)
+
+for _, what in ipairs { "join", "heal", "restart" } do
+  lab("settle waits for the dial that comes long after a " .. what, function(net)
+    local ana, bob = net:line("ana", "bob"):nodes()
+    net:settle()
+    if what == "restart" then ana:kill() else net:cut(ana, bob) end
+    net:run "5m"
+    if what == "restart" then ana:restart() elseif what == "join" then net:join(ana, bob) else net:heal() end
+    net:expect(net:settle() > 0)
+    net:expect(#ana:links() == 1, "no link")
+  end)
+end
+
+lab("settle waits for nobody who is away", function(net)
+  local ana, bob, cid = net:ring("ana", "bob", "cid"):nodes()
+  net:settle()
+  bob:kill()
+  net:cut(ana, cid)
+  net:run "5m"
+  net:settle "3s"
+  bob:start()
+  bob:hook("accept", function() return false end)
+  net:settle()
+  net:settle "3s"
+end)
+
+--   ana --- bob --- cid     and cid is gone, but the way to it is silent: bob has not noticed
+lab("a route to a node that does not run is not true", function(net)
+  local _, bob, cid = net:line("ana", "bob", "cid"):nodes()
+  net:settle()
+  net:expect(net:routes_are_true())
+  net:cut(bob, cid, { silent = true })
+  cid:kill()
+  local ok, why = net:routes_are_true()
+  net:expect(not ok and why:find " to cid is", why)
+  net:run "1m"
+  net:expect(net:routes_are_true())
+end)

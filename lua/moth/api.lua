@@ -359,16 +359,17 @@ end
 
 -- --- messages ---
 
+-- The node that got it answers, whoever has it now: a lab file has those of many.
 local function reply_target(m)
-  local t = task.running()
-  if not (t and t.owner.script) then error("only a script can answer", 3) end
-  return t.owner.script, { re = m.id, auto = t.from == m.from }
+  local t, hub = task.running(), bot.hubs[m.to]
+  if not (t and t.owner.script and hub) then error("only a script can answer", 3) end
+  return hub, { re = m.id, auto = t.from == m.from }
 end
 
 function bot.message.reply(m, data)
-  local script, options = reply_target(m)
+  local hub, options = reply_target(m)
   if data == nil then error("there is nothing to send: data is nil", 2) end
-  return script.hub.raw:send(m.from, data, options)
+  return hub.raw:send(m.from, data, options)
 end
 
 function bot.message.ask(m, text, options)
@@ -381,7 +382,7 @@ function bot.message.ask(m, text, options)
   end
   local ok, why, code = bot.message.reply(m, text)
   if not ok then return nil, why, code end
-  local dispatcher = reply_target(m).hub.bot
+  local dispatcher = reply_target(m).bot
   return api.answer(m, dispatcher:wait_for_text(m.from, { match = match, id = ok.id }, at_us))
 end
 

@@ -47,6 +47,9 @@ function bot.new(raw, show, park)
   return setmetatable({ raw = raw, id = raw.id, show = show, park = park, scripts = {}, asks = {} }, dispatcher)
 end
 
+--- The hubs of nodes, by their ids.
+bot.hubs = {} ---@type table<string, hub>
+
 --- The class of messages, and its methods, to be added to.
 bot.class, bot.message = message_class, message
 

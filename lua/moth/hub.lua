@@ -96,6 +96,15 @@ local function is_vetoed(self, kind, e)
   return false
 end
 
+-- In a lab they go by the clock of their machine.
+local function ask_all(self, kind, e)
+  local machine = self.machine
+  local before = machine and machine.on_clock(machine.number)
+  local verdict = is_vetoed(self, kind, e)
+  if machine then machine.on_clock(before) end
+  return verdict
+end
+
 --- Asks the node to ask for just those hooks that somebody has.
 function hub:refresh_hooks()
   for _, kind in ipairs { "accept", "forward", "deliver" } do
@@ -103,7 +112,7 @@ function hub:refresh_hooks()
     for _, script in ipairs(self.running) do is_wanted = is_wanted or script.hooks[kind] ~= nil end
     self.raw:set_hook(kind, is_wanted and function(e)
       if kind == "deliver" then bot.open(e, self.id) end
-      return not is_vetoed(self, kind, e)
+      return not ask_all(self, kind, e)
     end or nil)
   end
 end
@@ -218,14 +227,14 @@ end
 
 ---@param raw table
 ---@param print fun(text: string)  what scripts print
----@param machine? { parts: table, tcp: table }  instead of the program's own
+---@param machine? { number: integer, parts: table, tcp: table, on_clock: fun(machine: integer?): integer? }  of a lab
 ---@return hub
 function hub.new(raw, print, machine)
   local self = setmetatable({ raw = raw, id = raw.id, bus = events.new(), links = signal.new(), running = {},
     hooks_us = 0, hooks_since_us = core.now() }, hub)
   if not is_open then open(raw) end
-  hubs[raw] = self
-  self.parts = machine and machine.parts
+  hubs[raw], bot.hubs[raw.id] = self, self
+  self.machine, self.parts = machine, machine and machine.parts
   self.service = service.new(raw)
   self.jobs = jobs.new(raw, task)
   self.bot = bot.new(raw, function(msg) self.bus:raise("message", msg) end,

@@ -103,7 +103,8 @@ end
 local function open(self)
   local raw = world.node(self.machine)
   self.raw = raw
-  local machine = { parts = world.parts(self.machine), tcp = world.tcp(self.machine) }
+  local machine = { number = self.machine, parts = world.parts(self.machine), tcp = world.tcp(self.machine),
+    on_clock = world.on_clock }
   tcp.add_network(machine.tcp)
   self.hub = hub.new(raw, print_at(self), machine)
   self.hub.scripts.on_fail = on_fail(self)
@@ -311,7 +312,8 @@ function methods:disk(options)
   given.switch(options.fails, "fails")
   local slow = options.slow and given.span(options.slow, "the time of each commit")
   self.net.trial.note("disk of " .. self.name .. ": " ..
-    (next(options) and ("room %s, slow %s, fails %s"):format(options.room, slow, options.fails) or "well"))
+    (next(options) and ("room %s, slow %s, fails %s"):format(options.room or "-", slow or "-", options.fails or "-") or
+    "well"))
   world.disk(self.machine, { room = options.room, slow = slow, fails = options.fails })
 end
 

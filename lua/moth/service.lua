@@ -174,7 +174,9 @@ function service:request(peer, name, data, at_us)
   if not to then return nil, unknown, code end
   local reply, why, word = self:ask(to, name, data, at_us)
   if reply then return result(reply) end
-  return nil, word == "timeout" and ("no answer from %s"):format(peer) or why, word
+  if word ~= "timeout" then return nil, why, word end
+  local known = self.raw:peer(to)
+  return nil, ("no answer from %s"):format(known and known.name or peer), word
 end
 
 return service

@@ -219,12 +219,16 @@ static int l_clock(lua_State *L)
     return 0;
 }
 
-/* on_clock(machine | nil): whose clock the scripts see from now on */
+/* on_clock(machine | nil) -> machine | nil: whose clock the scripts see from now on; whose it was */
 static int l_on_clock(lua_State *L)
 {
     struct stage *s = stage_of(L);
-    runtime_set_clock(s->runtime, lua_isnil(L, 1) ? NULL : lab_host(s->lab, stage_check_machine(L, 1)));
-    return 0;
+    unsigned before = s->clock, now = lua_isnoneornil(L, 1) ? 0 : stage_check_machine(L, 1) + 1;
+    runtime_set_clock(s->runtime, now ? lab_host(s->lab, now - 1) : NULL);
+    s->clock = now;
+    if (before) lua_pushinteger(L, before - 1);
+    else lua_pushnil(L);
+    return 1;
 }
 
 /* wall(machine) -> seconds since 1970 */

@@ -21,6 +21,7 @@ struct stage {
     struct binding *touched;     /* those that Lua has called since they were looked at */
     struct stage_entry *entries;
     size_t count;
+    unsigned clock;              /* 1 more than the machine whose clock scripts see; 0: that of the run */
     bool is_stepping;            /* nodes are in the midst of their work: only hooks come here then */
     bool has_checks;             /* Lua wants to look after every event */
     bool is_over;

@@ -279,6 +279,21 @@ lab("each node has a clock of its own", function(net)
   net:expect(ana:request(ana, "time", {}) == os.time())
 end)
 
+lab("hooks go by the clock of their node", function(net)
+  local ana, bob = net:node "ana", net:node("bob", { clock = "1h" })
+  local at = {}
+  for name, node in pairs { ana = ana, bob = bob } do
+    node:hook("deliver", function() at[name] = os.time() end)
+  end
+  ana:dial(bob)
+  net:settle()
+  ana:send(bob, "x")
+  bob:send(ana, "x")
+  net:settle()
+  local now = os.time()
+  net:expect(now - at.ana < 10 and at.bob - at.ana >= 3590, at.bob - at.ana)
+end)
+
 lab("mail between wrong clocks arrives, and its time is measured right", function(net)
   local ana, bob = line(net, "ana", "bob")
   ana:clock("30m")

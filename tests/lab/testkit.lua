@@ -178,3 +178,11 @@ test("misuse is told in sentences", function()
   fails("time span", t.expect, t, "ana", "x", "soon")
   fails("time span", t.advance, t, {})
 end)
+
+test("a spec answers what a peer got", function()
+  local bot = testkit.load "tests/lab/bots/asker.lua"
+  bot:from("anna"):say "hi"
+  local m = bot:expect("anna", "who are you")
+  assert(m:reply "Anna of the hill")
+  bot:expect("anna", "hello Anna of the hill")
+end)

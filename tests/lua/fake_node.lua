@@ -122,6 +122,13 @@ function node:resolve(who)
   return nil, "no peer of that name or id is known", "unknown_peer"
 end
 
+function node:peer(who)
+  for name, id in pairs { eva = fake_node.EVA, bob = fake_node.BOB } do
+    if who == name or who == id then return { id = id, name = name } end
+  end
+  return nil, "no peer of that name or id is known", "unknown_peer"
+end
+
 function node:send(to, data, options)
   if self.refuses_send then return nil, self.refuses_send, "full" end
   local fields = { id = 0x100 + #self.sent, from = self.id, to = self:resolve(to), state = "queued", data = data, options = options }

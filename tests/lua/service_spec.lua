@@ -226,6 +226,12 @@ describe("a request", function()
     assert.equal("timeout", bot.env.got[3])
   end)
 
+  it("in vain names the peer that was asked by its id", function()
+    ask(EVA, "s", nil, { timeout = 1 })
+    helper.settle(1000)
+    assert.equal("no answer from eva", bot.env.got[2])
+  end)
+
   it("takes no answer that is late, and counts it", function()
     ask("eva", "s", nil, { timeout = 1 })
     helper.settle(1000)

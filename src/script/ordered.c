@@ -337,4 +337,5 @@ void ordered_open(lua_State *L)
     luaL_setfuncs(L, functions, 0);
     lua_pop(L, 1);
     ordered_open_texts(L);
+    ordered_open_sort(L);
 }

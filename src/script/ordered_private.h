@@ -1,4 +1,4 @@
-/* ordered_private.h -- what ordered.c and ordered_text.c share: objects and their serial numbers, which begin with 1. */
+/* ordered_private.h -- what ordered.c and ordered_*.c share: objects and their serial numbers, which begin with 1. */
 #ifndef SCRIPT_ORDERED_PRIVATE_H
 #define SCRIPT_ORDERED_PRIVATE_H
 
@@ -18,5 +18,8 @@ void ordered_make_weak(lua_State *L, const void *key);
 
 /* The part of ordered_open that is about texts. */
 void ordered_open_texts(lua_State *L);
+
+/* ... and about table.sort. */
+void ordered_open_sort(lua_State *L);
 
 #endif

@@ -1,4 +1,4 @@
-/* test_ordered.c -- pairs, next, tostring and string.format as they are in a lab: the same in every run. */
+/* test_ordered.c -- pairs, next, tostring, string.format and table.sort as they are in a lab: the same in every run. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -319,11 +319,78 @@ static void test_the_guard_stops_it_while_it_sorts(void **state)
     assert_true(stopped < whole / 2);
 }
 
+/* --- table.sort --- */
+
+static void test_sort_keeps_the_order_of_what_is_equal(void **state)
+{
+    (void)state;
+    check("for _, count in ipairs { 0, 1, 2, 3, 7, 100, 101, 128, 1000, 5000 } do "
+          "  local list = {} "
+          "  for i = 1, count do list[i] = { i * 7919 % 13, i } end "
+          "  table.sort(list, function(a, b) return a[1] < b[1] end) "
+          "  assert(#list == count) "
+          "  for i = 2, count do "
+          "    local a, b = list[i - 1], list[i] "
+          "    assert(a[1] < b[1] or a[1] == b[1] and a[2] < b[2], i) "
+          "  end "
+          "end");
+}
+
+static void test_sort_without_a_function_goes_by_less_than(void **state)
+{
+    (void)state;
+    check("local t = { 3, 1, 2.5, -1 } assert(table.sort(t) == nil and table.concat(t, ' ') == '-1 1 2.5 3')");
+    check("local t = { 'b', 'a', 'B' } table.sort(t, nil) assert(table.concat(t) == 'Bab')");
+}
+
+static void test_sort_refuses_what_cannot_be_sorted(void **state)
+{
+    (void)state;
+    check("local function no(why, ...) local ok, text = pcall(table.sort, ...) "
+          "assert(not ok and text:find(why, 1, true), text) end "
+          "no('table expected', 5) no('value expected') no('function expected', {}, 5) "
+          "no('attempt to compare', { 1, 'a' }) "
+          "no('array too big', setmetatable({}, { __len = function() return 1 << 40 end, __index = rawget }))");
+}
+
+static void test_sort_leaves_the_list_alone_when_it_fails(void **state)
+{
+    (void)state;
+    check("local list, asked = {}, 0 "
+          "for i = 1, 300 do list[i] = 301 - i end "
+          "assert(not pcall(table.sort, list, function(a, b) asked = asked + 1 if asked > 500 then error 'x' end "
+          "return a < b end)) "
+          "for i = 1, 300 do assert(list[i] == 301 - i) end");
+}
+
+static void test_sort_goes_by_metamethods(void **state)
+{
+    (void)state;
+    check("local kept = { 3, 1, 2 } "
+          "local list = setmetatable({}, { __len = function() return 3 end, __index = kept, "
+          "__newindex = function(_, k, v) kept[k] = v end }) "
+          "table.sort(list) assert(table.concat(kept, ' ') == '1 2 3' and next(list) == nil)");
+}
+
+static void test_the_guard_stops_a_sort(void **state)
+{
+    (void)state;
+    guard_set_limits(runtime_guard(runtime), 10, (size_t)1 << 30);
+    check("t = {} for i = 1, 1000000 do t[i] = i * 7919 % 1000003 end");
+    double whole = cpu_seconds("table.sort(table.move(t, 1, #t, 1, {}))");
+    double stopped = cpu_seconds("local core = require 'moth.core' "
+                                 "local thread = coroutine.create(function() table.sort(t) end) "
+                                 "local code, _, word = core.resume(core.account('mallory'), thread) "
+                                 "assert(code == core.ERROR and word == 'cpu', word)");
+    assert_true(stopped < whole / 2);
+}
+
 static void test_scripts_see_it_too(void **state)
 {
     (void)state;
     check("local env = require('moth.core').libraries() assert(env.pairs == pairs and env.next == next)"
-          "assert(env.tostring == tostring and env.string.format == string.format)");
+          "assert(env.tostring == tostring and env.string.format == string.format)"
+          "assert(env.table.sort == table.sort)");
 }
 
 static int call_tolstring(lua_State *L)
@@ -375,6 +442,12 @@ int main(void)
         TEST(test_two_states_say_the_same),
         TEST(test_errors_call_a_function_by_one_name),
         TEST(test_the_guard_stops_it_while_it_sorts),
+        TEST(test_sort_keeps_the_order_of_what_is_equal),
+        TEST(test_sort_without_a_function_goes_by_less_than),
+        TEST(test_sort_refuses_what_cannot_be_sorted),
+        TEST(test_sort_leaves_the_list_alone_when_it_fails),
+        TEST(test_sort_goes_by_metamethods),
+        TEST(test_the_guard_stops_a_sort),
         TEST(test_scripts_see_it_too),
         TEST(test_without_a_lab_texts_are_luas_own),
     };

@@ -76,6 +76,9 @@ bool sim_is_joined(const struct sim *s, unsigned a, unsigned b); /* neither way 
 
 /* --- pieces --- */
 
+/* Where there is a rate, what is sent arrives in pieces of at most so many bytes, as packets would. */
+#define SIM_SEGMENT_BYTES 1448u
+
 /* What is sent from now on arrives in pieces of 1 to `most_bytes`, as chance has it, each an on_bytes of its own; 0: as
  * it was sent. */
 void sim_split(struct sim *s, size_t most_bytes);

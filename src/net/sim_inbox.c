@@ -9,6 +9,8 @@
 
 #include <stdlib.h>
 
+#define NS_PER_US 1000u
+
 static void append(struct sim_conn *c, struct slice bytes)
 {
     struct chunk *chunk = mem_new(sizeof *chunk + bytes.bytes);
@@ -23,11 +25,20 @@ static void append(struct sim_conn *c, struct slice bytes)
     sim_push_conn(c, EVENT_BYTES, chunk->at_us);
 }
 
+/* Over a narrow way, or to a slow machine, what is long trickles in. */
+static size_t piece_bytes_max(const struct sim_conn *c)
+{
+    bool is_narrow = sim_way_rate(c->at->sim, c->other->index, c->at->index) > 0 || c->at->read_bytes_per_s > 0;
+    return is_narrow ? SIM_SEGMENT_BYTES : SIZE_MAX;
+}
+
 void sim_inbox_add(struct sim_conn *c, struct slice bytes)
 {
     struct sim *s = c->at->sim;
+    size_t most = piece_bytes_max(c);
     while (bytes.bytes > 0) {
         size_t n = s->split_bytes > 0 ? 1 + sim_random(s) % s->split_bytes : bytes.bytes;
+        if (n > most) n = most;
         if (n > bytes.bytes) n = bytes.bytes;
         append(c, slice_of(bytes.data, n));
         bytes = slice_of(bytes.data + n, bytes.bytes - n);
@@ -82,7 +93,7 @@ static void begin_reading(struct sim_conn *c)
 {
     struct endpoint *e = c->at;
     uint64_t now_ns = e->sim->now_us * 1000;
-    if (e->read_free_ns < now_ns) e->read_free_ns = now_ns;
+    if (e->read_free_ns + NS_PER_US <= now_ns) e->read_free_ns = now_ns; /* less is the rounding of the last one */
     e->read_free_ns += sim_takes_ns(c->inbox->bytes, e->read_bytes_per_s);
     c->read_us = (e->read_free_ns + 999) / 1000;
     sim_push_conn(c, EVENT_BYTES, c->read_us);

@@ -112,6 +112,7 @@ void ways_fini(struct ways *ways);
 enum way_state sim_way_state(const struct sim *s, unsigned from, unsigned to);
 uint64_t sim_arrival_us(struct sim *s, unsigned from, unsigned to, size_t bytes); /* of what is sent now */
 uint64_t sim_takes_ns(size_t bytes, uint64_t bytes_per_s);
+uint64_t sim_way_rate(const struct sim *s, unsigned from, unsigned to); /* 0: no limit */
 
 /* sim_conn.c */
 void sim_wire_init(struct wire *w, struct endpoint *at);

@@ -159,6 +159,11 @@ static uint64_t leaves_us(struct sim *s, unsigned from, unsigned to, size_t byte
     return (w->free_ns + 999) / 1000;
 }
 
+uint64_t sim_way_rate(const struct sim *s, unsigned from, unsigned to)
+{
+    return options_of(s, from, to)->bytes_per_s;
+}
+
 uint64_t sim_arrival_us(struct sim *s, unsigned from, unsigned to, size_t bytes)
 {
     struct sim_way_options o = *options_of(s, from, to);

@@ -22,6 +22,21 @@ static void test_sim_a_slow_machine_takes_in_no_more_than_its_rate(void **state)
     assert_true(b->heard_us - start_us == 2 * SECOND_US);
 }
 
+static void test_sim_a_long_write_trickles_into_a_slow_machine(void **state)
+{
+    (void)state;
+    struct end *a = must_connect(0, 1), *b = last_end(1);
+    sim_read_rate(sim, 1, 10000);
+    send_bytes(a, block, 100000);
+    run_us(SIM_LATENCY_US);
+    for (unsigned s = 1; s <= 10; s++) {
+        run_us(SECOND_US);
+        size_t got = buf_bytes(&b->received);
+        assert_true(got <= s * 10000 && got + SIM_SEGMENT_BYTES > s * 10000);
+    }
+    assert_int_equal(buf_bytes(&b->received), 100000);
+}
+
 static void test_sim_a_slow_machine_is_felt_by_the_sender(void **state)
 {
     (void)state;
@@ -29,7 +44,7 @@ static void test_sim_a_slow_machine_is_felt_by_the_sender(void **state)
     sim_read_rate(sim, 1, WINDOW_BYTES);
     for (int i = 0; i < 32; i++) send_bytes(a, block, sizeof block / 16);
     run_us(SIM_LATENCY_US + SECOND_US / 2);
-    assert_int_equal(queued(a), WINDOW_BYTES / 2);
+    assert_in_range(queued(a), WINDOW_BYTES / 2, WINDOW_BYTES / 2 + SIM_SEGMENT_BYTES - 1);
     assert_int_equal(a->drained, 0);
     run_us(SECOND_US / 2);
     assert_int_equal(queued(a), 0);
@@ -280,6 +295,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         TEST(test_sim_a_slow_machine_takes_in_no_more_than_its_rate),
+        TEST(test_sim_a_long_write_trickles_into_a_slow_machine),
         TEST(test_sim_a_slow_machine_is_felt_by_the_sender),
         TEST(test_sim_a_slow_machine_reads_its_connections_in_turn),
         TEST(test_sim_a_machine_is_slow_for_itself_only),

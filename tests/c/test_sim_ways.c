@@ -271,6 +271,21 @@ static void test_sim_what_is_sent_leaves_one_after_the_other_at_the_ways_rate(vo
     assert_int_equal(buf_bytes(&b->received), 1500);
 }
 
+static void test_sim_a_long_write_trickles_over_a_narrow_way(void **state)
+{
+    static const uint8_t megabyte[1000000];
+    (void)state;
+    struct end *a = must_connect(0, 1), *b = last_end(1);
+    set_way(0, 1, (struct sim_way_options){.bytes_per_s = 10000});
+    send_bytes(a, megabyte, sizeof megabyte);
+    for (unsigned s = 1; s <= 100; s++) {
+        run_us(SECOND_US);
+        size_t got = buf_bytes(&b->received);
+        assert_true(got <= s * 10000 && got + SIM_SEGMENT_BYTES > s * 10000);
+    }
+    assert_int_equal(buf_bytes(&b->received), sizeof megabyte);
+}
+
 static void test_sim_the_rate_is_shared_by_all_connections_of_that_way_only(void **state)
 {
     (void)state;
@@ -504,6 +519,7 @@ int main(void)
         TEST(test_sim_normal_latencies_are_the_same_everywhere),
         TEST(test_sim_an_uneven_way_keeps_the_order),
         TEST(test_sim_what_is_sent_leaves_one_after_the_other_at_the_ways_rate),
+        TEST(test_sim_a_long_write_trickles_over_a_narrow_way),
         TEST(test_sim_the_rate_is_shared_by_all_connections_of_that_way_only),
         TEST(test_sim_a_way_that_was_idle_owes_nothing),
         TEST(test_sim_small_pieces_are_not_rounded_away),

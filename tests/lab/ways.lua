@@ -182,8 +182,21 @@ local function pieces(net, bytes)
   return seen.pieces
 end
 
-lab("what was written at once is read at once", function(net)
-  net:expect(pieces(net, 3000) == 1)
+lab("what was written at once and fits a packet is read at once", function(net)
+  net:expect(pieces(net, 1400) == 1)
+end)
+
+lab("over a narrow way what is long comes packet by packet", function(net)
+  net:expect(pieces(net, 3000) == 3)
+end)
+
+lab("a long message over a narrow way does not look like a dead link", function(net)
+  local ana, bob = line(net, "ana", "bob")
+  local downs = 0
+  bob:on("link:down", function() downs = downs + 1 end)
+  net:way(ana, bob, { rate = 10000 })
+  local m = ana:send(bob, ("x"):rep(500000))
+  net:expect(m:wait("delivered", "1m") and downs == 0, downs)
 end)
 
 lab("a stream that is split arrives in small pieces, and nodes do not mind", function(net)

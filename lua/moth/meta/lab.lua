@@ -27,7 +27,7 @@ function test(name, fn) end
 ---@field spread? moth.span  around it
 ---@field kind? "fixed"|"uniform"|"normal"  with normal, spread is the standard deviation; default: uniform
 ---@field jitter? moth.span  on top: from 0 to this
----@field rate? integer      bytes a second
+---@field rate? integer      bytes a second; what is long trickles
 ---@field oneway? boolean    only from the first to the second
 
 ---@class moth.lab_node_options

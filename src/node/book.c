@@ -215,7 +215,7 @@ uint64_t book_tick(struct moth_node *n, uint64_t now_us)
 {
     if (n->book_us > now_us) return n->book_us;
     n->book_us = UINT64_MAX;
-    if (!store_may_promise(&n->store)) return n->book_us = now_us + SAVE_US;
+    if (!store_may_promise(&n->store)) return n->book_us = now_us + SAVE_NEW_US;
     prune(n);
     bool whole = n->book_at == 0;
     if (!save_some(n)) return n->book_us = now_us + SAVE_PAUSE_US;

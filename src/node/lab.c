@@ -29,7 +29,7 @@ struct machine {
     struct moth_id id;      /* of what ran here last */
     struct file files[FILES_MAX];
     struct disk *disk; /* owned; NULL: never started */
-    char home[16];
+    char home[24];
     struct work *works; /* owned by the calendar: under way */
     uint64_t random;
     uint64_t tick_number, tick_us;
@@ -274,6 +274,20 @@ void lab_address(unsigned machine, char out[MOTH_ADDRESS_TEXT_BYTES])
     address_format(&a, out);
 }
 
+/* Made when it is first needed, for thousands take their time. Labs may live side by side; SQLite knows each disk by its
+ * name. */
+static struct disk *disk_of(struct machine *m)
+{
+    static unsigned count;
+    char name[32];
+    if (m->disk) return m->disk;
+    snprintf(name, sizeof name, "moth-lab-%u", ++count);
+    m->disk = disk_new(name, m->random);
+    disk_share(m->disk, m->lab->pool);
+    m->host.vfs = disk_name(m->disk);
+    return m->disk;
+}
+
 int lab_open(struct lab *lab, unsigned machine, const char *name, const struct moth_config *config)
 {
     struct machine *m = &lab->machines[machine];
@@ -282,6 +296,7 @@ int lab_open(struct lab *lab, unsigned machine, const char *name, const struct m
     lab_address(machine, listen);
     copy.name = name;
     if (!copy.listen) copy.listen = listen;
+    disk_of(m);
     if (copy.limits[MOTH_LIMIT_BALLAST_BYTES] == 0) copy.limits[MOTH_LIMIT_BALLAST_BYTES] = BALLAST_BYTES;
     int rc = moth_node_open(&copy, &m->host, sim_endpoint(lab->sim, machine), on_event, m, &m->node);
     if (rc < 0) m->node = NULL;
@@ -300,6 +315,7 @@ int lab_start(struct lab *lab, unsigned machine, const char *name, const struct 
 void lab_kill(struct lab *lab, unsigned machine)
 {
     struct machine *m = &lab->machines[machine];
+    if (!m->disk) return; /* it was never started */
     sim_reset(lab->sim, machine);
     disk_cut(m->disk);
     moth_node_close(m->node);
@@ -311,6 +327,7 @@ void lab_kill(struct lab *lab, unsigned machine)
 void lab_close(struct lab *lab, unsigned machine)
 {
     struct machine *m = &lab->machines[machine];
+    if (!m->disk) return;
     moth_node_close(m->node);
     m->node = NULL;
     sim_reset(lab->sim, machine);
@@ -340,7 +357,7 @@ int lab_connect(struct lab *lab, unsigned from, unsigned to)
 void lab_copy_files(struct lab *lab, unsigned from, unsigned to)
 {
     memcpy(lab->machines[to].files, lab->machines[from].files, sizeof lab->machines[to].files);
-    disk_copy(lab->machines[from].disk, lab->machines[to].disk);
+    disk_copy(disk_of(&lab->machines[from]), disk_of(&lab->machines[to]));
 }
 
 void lab_clock(struct lab *lab, unsigned machine, int64_t offset_ms)
@@ -375,7 +392,7 @@ int64_t lab_clock_of(const struct lab *lab, unsigned machine)
 
 struct disk *lab_disk(struct lab *lab, unsigned machine)
 {
-    return lab->machines[machine].disk;
+    return disk_of(&lab->machines[machine]);
 }
 
 void lab_lose_updates(struct lab *lab, unsigned machine, unsigned per_mille)
@@ -402,17 +419,6 @@ uint64_t lab_now_us(const struct lab *lab)
 
 /* --- making it --- */
 
-/* Labs may live side by side; SQLite knows each disk by its name. */
-static void make_disk(struct machine *m)
-{
-    static unsigned count;
-    char name[32];
-    snprintf(name, sizeof name, "moth-lab-%u", ++count);
-    snprintf(m->home, sizeof m->home, "machine-%u", m->index);
-    m->disk = disk_new(name, m->random);
-    disk_share(m->disk, m->lab->pool);
-}
-
 struct lab *lab_new(uint64_t seed, unsigned machines_max)
 {
     struct lab *lab = mem_new(sizeof *lab);
@@ -423,7 +429,7 @@ struct lab *lab_new(uint64_t seed, unsigned machines_max)
     for (unsigned i = 0; i < machines_max; i++) {
         struct machine *m = &lab->machines[i];
         *m = (struct machine){.lab = lab, .index = i, .random = sim_random(lab->sim), .disk_us = LAB_DISK_US};
-        make_disk(m);
+        snprintf(m->home, sizeof m->home, "machine-%u", i);
         m->host = (struct moth_host){.context = m,
                                      .now_us = host_now_us,
                                      .wall_ms = host_wall_ms,
@@ -434,7 +440,6 @@ struct lab *lab_new(uint64_t seed, unsigned machines_max)
                                      .file_move = host_file_move,
                                      .file_fill = host_file_fill,
                                      .home = m->home,
-                                     .vfs = disk_name(m->disk),
                                      .pool = lab->pool,
                                      .log = host_log};
     }

@@ -146,3 +146,19 @@ lab("a route to a node that does not run is not true", function(net)
   net:run "1m"
   net:expect(net:routes_are_true())
 end)
+
+lab("whoever was met while the disk failed is kept once it is well", function(net)
+  local ana, bob = net:node "ana", net:node "bob"
+  net:settle()
+  ana:disk { fails = true }
+  ana:send(ana, "what shows that it fails")
+  net:run "1s"
+  ana:dial(bob)
+  net:run "5s"
+  ana:disk {}
+  net:run "8s" -- the store tries again after 5 s, the book a second later
+  ana:kill()
+  net:cut(ana, bob)
+  ana:start()
+  net:expect(ana:resolve "bob" == bob.id)
+end)

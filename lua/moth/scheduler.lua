@@ -7,13 +7,17 @@
 -- While a script calls us, memory may be refused at any place. So what runs there (`new`, `run`, `wake`, `cancel`) only
 -- adds to lists, and sets the state last that makes it count; timers and coroutines are handled outside of the tasks.
 
+local class = require "moth.task_class"
 local core = require "moth.core"
+local ice = require "moth.ice"
 local owners = require "moth.owner"
+local segments = require "moth.segments"
 local timers = require "moth.timers"
 local values = require "moth.values"
 
 local resume, yield, running, is_yieldable = core.resume, coroutine.yield, coroutine.running, coroutine.isyieldable
 local keep, take = values.keep, values.take
+local begin, commit, discard = segments.begin, segments.commit, segments.discard
 local YIELD = core.YIELD
 
 local SLICE_US = 50000       -- of one turn of the loop
@@ -32,23 +36,6 @@ local TIMED_OUT = table.pack(nil, "timeout")
 
 local scheduler = {}
 
----@class task
----@field owner task.owner
----@field site? string            where it was asked for: "bot.lua:12"
----@field state "new"|"timed"|"ready"|"running"|"parked"|"napping"|"looking"|"doomed"|"done"|"failed"|"cancelled"
----@field why? string             the sentence of the error with which it failed
----@field report? task.report     instead of the owner's
----@field members? task[]         tasks that end with it
----@field waiters? task[]         tasks that are woken when it ends
----@field package serial integer  the place among all that were ever made
----@field package thread? thread   while its function runs; the values kept in it go there, or are its results
----@field package due_us? integer  when it starts
----@field package epoch? number    the same, by the clock on the wall
----@field package period? integer  it starts again and again: so many microseconds lie between
----@field package fn? function     then
-local class = {}
-class.__index = class
-
 local current                     ---@type table?  the task that runs, or who stands for one
 local ready, first, last = {}, 1, 0 -- a queue of tasks
 local late = 0                    -- the last of them that would have run at once, had there been time
@@ -57,31 +44,8 @@ local looking, arming, doomed, later = {}, {}, {}, {} -- lists of tasks, and of 
 local due = timers.new()
 local serial = 0
 local is_ticking, has_run = false, false
-local frozen = {} -- by node: its tasks that have become ready since
 
-local function nothing() end
-local on_begin, on_commit, on_discard = nothing, nothing, nothing
-
---- What is called around every resume, with the node of its owner where it has one: before; after one that waited or
---- ended well; after one that failed.
-function scheduler.on_segment(begin, commit, discard)
-  on_begin, on_commit, on_discard = begin, commit, discard
-end
-
-local function begin(t)
-  local node = t.owner.node
-  if node then on_begin(node) end
-end
-
-local function commit(t)
-  local node = t.owner.node
-  if node then on_commit(node) end
-end
-
-local function discard(t)
-  local node = t.owner.node
-  if node then on_discard(node) end
-end
+scheduler.on_segment = segments.on
 
 -- Our own mistakes stop nobody.
 local function call_safely(fn, ...)
@@ -125,28 +89,15 @@ function scheduler.wake(t, ...)
 end
 
 --- No task of that node goes on until `thaw`.
----@param node table
-function scheduler.freeze(node)
-  frozen[node] = frozen[node] or {}
-end
+scheduler.freeze = ice.freeze
 
 --- Those that have become ready meanwhile go on, in that order.
 ---@param node table
 function scheduler.thaw(node)
-  local list = frozen[node]
-  frozen[node] = nil
-  for _, t in ipairs(list or {}) do
+  for _, t in ipairs(ice.thaw(node)) do
     if t.state == "ready" then enqueue(t) end
   end
   ask_for_tick()
-end
-
--- False: its node is not frozen.
-local function put_on_ice(t)
-  local list = frozen[t.owner.node or false]
-  if not list then return false end
-  list[#list + 1] = t
-  return true
 end
 
 -- --- the end of a task ---
@@ -400,30 +351,10 @@ end
 
 -- --- ending ---
 
-local HAS_ENDED = { done = true, failed = true, cancelled = true }
-
----@return boolean
-function class:has_ended()
-  return HAS_ENDED[self.state] or false
-end
-
---- What its function returned, when it is done.
-function class:results()
-  return values.of(self)
-end
-
---- Calls `fn(t, ok)` when it has ended, before those who wait for that go on, and before what it did is committed.
----@param fn fun(t: task, ok: boolean)
-function class:on_end(fn)
-  self.enders = self.enders or {}
-  self.enders[#self.enders + 1] = fn
-end
-
 -- One that runs sees it when it waits or ends.
 local function doom(t)
-  local state = t.state
-  if HAS_ENDED[state] or state == "doomed" then return end
-  if state ~= "running" then doomed[#doomed + 1] = t end
+  if t:has_ended() or t.state == "doomed" then return end
+  if t.state ~= "running" then doomed[#doomed + 1] = t end
   t.state = "doomed"
   ask_for_tick()
 end
@@ -494,7 +425,7 @@ local function run_ready()
   while first <= stop and has_time() do
     local t = ready[first]
     ready[first], first = nil, first + 1
-    if t.state == "ready" and not put_on_ice(t) then
+    if t.state == "ready" and not ice.takes(t) then
       due:remove(t)
       t.thread = t.thread or owners.take_thread(t.owner, work)
       dispatch(t, take(t))

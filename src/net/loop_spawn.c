@@ -96,7 +96,10 @@ void spawns_free(struct spawns *all)
 {
     if (!all) return;
     for (struct spawn *p = all->first; p; p = p->after) spawn_signal(p, SIGKILL); /* they die side by side */
-    while (all->first) spawn_free(all->first);
+    for (struct spawn *p = all->first, *after; p; p = after) {
+        after = p->after;
+        spawn_free(p);
+    }
     uv_close((uv_handle_t *)all->ended, free_handle);
     free(all);
 }

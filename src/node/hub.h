@@ -379,12 +379,14 @@ int inbox_accept_broadcast(struct moth_node *n, struct span frame, const struct 
 int inbox_take(struct moth_node *n, struct peer *from, const struct envelope *e, const struct envelope_body *body,
                struct slice plain);
 int inbox_take_own(struct moth_node *n, struct outgoing *m);
-void inbox_deliver(struct moth_node *n, const struct envelope *e, const struct envelope_body *body, unsigned how);
-/* 0; MOTH_EVETOED: a hook would not have it */
-int inbox_admit(struct moth_node *n, const struct envelope *e, const struct envelope_body *body, unsigned how);
 void inbox_turn(struct moth_node *n);
 void inbox_leave(struct moth_node *n); /* before the store closes */
 void inbox_close(struct moth_node *n);
+
+/* inbox_tell.c */
+/* 0; MOTH_EVETOED: a hook would not have it */
+int inbox_admit(struct moth_node *n, const struct envelope *e, const struct envelope_body *body, unsigned how);
+void inbox_deliver(struct moth_node *n, const struct envelope *e, const struct envelope_body *body, unsigned how);
 
 /* hooks.c: true where there is no hook */
 bool hooks_accept(struct session *s);

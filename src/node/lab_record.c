@@ -253,8 +253,8 @@ void record_event(struct record *r, unsigned machine, const struct moth_event *e
 {
     const struct moth_message *m = event->message;
     bool is_told = event->kind == MOTH_EVENT_ROUTE && was_just_told(r, machine, &event->peer);
-    struct entry unused, *e = is_told ? &unused : next_entry(r, machine, (int)event->kind);
-    if (is_told) unused = (struct entry){.at_us = lab_now_us(r->lab), .machine = machine, .kind = (int)event->kind};
+    struct entry unused = {.at_us = lab_now_us(r->lab), .machine = machine, .kind = (int)event->kind};
+    struct entry *e = is_told ? &unused : next_entry(r, machine, (int)event->kind);
     r->figures.events++;
     e->peer = m ? m->from : event->sent ? event->sent->to : event->peer;
     e->via = event->via;

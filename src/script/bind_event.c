@@ -5,7 +5,6 @@
  * is handled. Hooks are different: they are asked at once. */
 #include "script/bind_node.h"
 
-#include "base/id.h"
 #include "script/bind.h"
 
 #include <string.h>
@@ -51,7 +50,8 @@ static void push_received(lua_State *L, const struct moth_message *m)
 
 static void set_way(lua_State *L, const char *key, const struct moth_id *next)
 {
-    if (!id_is_zero(next)) bind_set_id(L, key, next);
+    static const struct moth_id none;
+    if (memcmp(next, &none, sizeof none) != 0) bind_set_id(L, key, next);
 }
 
 /* {peer, name} and what that kind adds */

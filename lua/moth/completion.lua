@@ -23,7 +23,8 @@ local LEVELS = { "debug", "info", "warn", "error" }
 -- kinds of below, several with a | between them, or a list of words.
 local COMPLETES = {
   alias = { "peer" }, block = { "peer" }, cancel = { "message" }, connect = { "address" },
-  disconnect = { "peer|address" }, graph = { { "dot" } }, status = { { "limits" } }, help = { "command|lua" }, history = { "peer" },
+  disconnect = { "peer|address" }, graph = { { "dot" } }, status = { { "limits" } }, help = { "command|lua" },
+  history = { "peer" },
   kill = { "script" }, load = { "file" }, log = { LEVELS }, message = { "message" }, ping = { "peer" },
   queue = { "peer" }, reload = { "script" }, send = { "peer" }, set = { "setting", "value" }, talk = { "peer" },
   trace = { "peer" }, unalias = { "peer" }, unblock = { "peer" }, unload = { "script" }, whois = { "peer" },

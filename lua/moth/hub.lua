@@ -184,7 +184,8 @@ local function script_limits()
   local _, memory = core.memory()
   return {
     limit("script_cpu", core.cpu_ms(), "ms at a stretch", "the task is stopped; three times a minute parks the script"),
-    limit("script_memory", memory, "bytes of all", "whoever allocates gets an error; who goes on is stopped and parked"),
+    limit("script_memory", memory, "bytes of all",
+      "whoever allocates gets an error; who goes on is stopped and parked"),
     limit("script_tasks", owners.TASKS_MAX, "tasks a script", "durable mail for it waits, the rest is dropped: busy"),
     limit("script_backlog", bot.BACKLOG_MAX, "messages a script", "no more durable mail is taken from the disk"),
     limit("script_handlers", api.ENTRIES_MAX, "handlers a script", "more are refused with an error"),

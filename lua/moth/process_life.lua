@@ -258,13 +258,13 @@ function life:start()
 end
 
 --- Ends its process and waits until it is gone.
----@param signal "kill"|"terminate"  one that does not obey is killed
-function life:stop(signal)
+---@param how "kill"|"terminate"  one that does not obey is killed
+function life:stop(how)
   local program = self.program
   if not program then return end
   local function is_gone() return self.program ~= program end
   self.is_expected = true
-  program:kill(signal)
+  program:kill(how)
   await_change(self, is_gone, END_SECONDS)
   if not is_gone() then
     program:kill()

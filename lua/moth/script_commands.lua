@@ -42,7 +42,7 @@ end
 local function kill(shell, name)
   local ok, why, code = shell.hub.scripts:kill(name)
   if not ok then return nil, why, code end
-  return ("%s is stopped; 'reload %s' starts it again"):format(name, name), 
+  return ("%s is stopped; 'reload %s' starts it again"):format(name, name),
     value_of((shell.hub.scripts:find(name)))
 end
 

@@ -249,10 +249,10 @@ end
 ---@param note? string
 ---@return string
 function views.line(time, who, msg, note)
-  local notes = {}
-  if msg.type ~= "text" then notes[1] = msg.type end
-  notes[#notes + 1] = note
-  local remark = #notes > 0 and (" (%s)"):format(table.concat(notes, ", ")) or ""
+  local list = {}
+  if msg.type ~= "text" then list[1] = msg.type end
+  list[#list + 1] = note
+  local remark = #list > 0 and (" (%s)"):format(table.concat(list, ", ")) or ""
   return ("[%s] %s%s: %s"):format(time, who, remark, content(msg))
 end
 

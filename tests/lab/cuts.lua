@@ -24,7 +24,7 @@ end
 
 local function links_down(net, node)
   local seen = {}
-  node:on("link:down", function(e) seen[#seen + 1] = net:measure().virtual_s end)
+  node:on("link:down", function() seen[#seen + 1] = net:measure().virtual_s end)
   return seen
 end
 

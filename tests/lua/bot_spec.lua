@@ -8,11 +8,6 @@ describe("a text", function()
 
   before_each(function() w = fake_node.new() end)
 
-  local function sent()
-    local fields = w.raw.sent[#w.raw.sent]
-    return fields and fields.data
-  end
-
   it("reaches exactly one: an ask before a command before a hear", function()
     w:load("one", [[
       node:hear("word", function() return "hear" end)

@@ -2,7 +2,7 @@ local helper = require "tests.lua.helper"
 local fake_shell = require "tests.lua.fake_shell"
 local commands = require "moth.commands"
 
-local bob, eva = helper.id("bbbb2222"), helper.id("eeee3333")
+local bob = helper.id("bbbb2222")
 local GROUPS = { "Talking", "The network", "Scripts", "This node", "The shell" }
 
 local node, sh

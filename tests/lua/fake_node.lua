@@ -131,7 +131,8 @@ end
 
 function node:send(to, data, options)
   if self.refuses_send then return nil, self.refuses_send, "full" end
-  local fields = { id = 0x100 + #self.sent, from = self.id, to = self:resolve(to), state = "queued", data = data, options = options }
+  local fields = { id = 0x100 + #self.sent, from = self.id, to = self:resolve(to), state = "queued", data = data,
+    options = options }
   self.sent[#self.sent + 1] = fields
   self.steps[#self.steps + 1] = "send"
   fields.m = sent_message(self, fields)

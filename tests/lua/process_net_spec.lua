@@ -5,7 +5,6 @@ local core = require "moth.core"
 local owners = require "moth.owner"
 local parcel = require "moth.parcel"
 local task = require "moth.task"
-local tcp = require "moth.tcp"
 
 -- The folder and the programs of a lab, written down.
 local folder, programs

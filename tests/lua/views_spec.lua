@@ -59,9 +59,9 @@ describe("names of 32 bytes", function()
       { name = name, start = "eeee3333", hops = 63, via = hub, address = "203.0.113.254:65535", rtt_ms = 1234 },
       { name = ("h"):rep(32), id = hub, hops = 1, via = hub, linked = true },
     }
-    for line in views.list(node):gmatch("[^\n]+") do assert.is_true(#line <= 80, line) end
+    for row in views.list(node):gmatch("[^\n]+") do assert.is_true(#row <= 80, row) end
     assert.truthy(views.list(node):find("\nn+~  eeee3333    63  h+~ "))
-    for line in views.routes(node):gmatch("[^\n]+") do assert.is_true(#line <= 80, line) end
+    for row in views.routes(node):gmatch("[^\n]+") do assert.is_true(#row <= 80, row) end
     assert.truthy(views.routes(node):find(name, 1, true))
   end)
 end)
@@ -93,7 +93,7 @@ ID     TO   STATE    WHY       AGE  TRIES
         by_name = ("m"):rep(32), accepted = os.time() - 23 * 3600 - 59 * 60, tries = 12345 }
     end
     local text = views.queue(mail)
-    for line in text:gmatch("[^\n]+") do assert.is_true(#line <= 80, line) end
+    for row in text:gmatch("[^\n]+") do assert.is_true(#row <= 80, row) end
     assert.equal(101, select(2, text:gsub("\n", "\n")))
     assert.truthy(text:find("\nand 1,000 more$"))
   end)

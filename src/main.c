@@ -62,7 +62,8 @@ int main(int argc, char **argv)
     fill_standard_descriptors();
     setlocale(LC_CTYPE, "");
     signal(SIGPIPE, SIG_IGN);
-    if (options_parse(argc, argv, &options, why) < 0) return fail(STATUS_USAGE, "%s; see moth --help", why);
+    if (options_parse(argc, argv, &options, why) < 0)
+        return fail(STATUS_USAGE, "%s; see %s --help", why, options_command(options.program));
     if (options.help) return print(options_help_of(options.program));
     if (options.version) return print("moth " VERSION "\n");
     int status = run(&options);

@@ -164,6 +164,14 @@ static int take_word(struct command_line *c)
     return 0;
 }
 
+const char *options_command(enum program program)
+{
+    static char text[32];
+    if (program == PROGRAM_SHELL) return subcommands[program];
+    snprintf(text, sizeof text, "moth %s", subcommands[program]);
+    return text;
+}
+
 /* --- the command line --- */
 
 static int take_argument(struct command_line *c)

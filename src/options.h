@@ -68,6 +68,7 @@ struct options { /* the pointers borrow from argv and are good until options_fre
 /* 0, or MOTH_EARGUMENT with a sentence in `why`; options_free in both cases. PROGRAM_DO, PROGRAM_CONFIG and PROGRAM_LAB do
  * not read config.lua; neither do --help and --version. */
 int options_parse(int argc, char **argv, struct options *out, char why[OPTIONS_WHY_BYTES]);
+const char *options_command(enum program program); /* as it is typed: "moth lab" */
 void options_free(struct options *o); /* wipes what came from the file, for it may be a passphrase */
 
 /* A login name as a node's name: other characters than A-Z a-z 0-9 . _ - become -, and what would read as the

@@ -22,10 +22,18 @@
 
 #define FAILURES_TOLD 3       /* of one lab, in full */
 #define FAILURES_NAMED 20     /* by their seeds */
-#define TOLD_BYTES_MAX (1u << 20) /* of what the runs of one lab print while others go on */
+#define TOLD_BYTES_MAX (1u << 20) /* of what one run prints while others go on, and of all runs of one lab */
 #define STATUS_SIGNAL 128     /* and its number: as shells have it */
 #define PROGRESS_MS 1000      /* at a terminal; else it is told less often */
 #define PROGRESS_RARE_MS 20000
+
+struct ended { /* a run, until all with smaller seeds have ended, too */
+    struct ended *after;
+    uint64_t seed;
+    bool has_passed;
+    struct buf said, why;
+    size_t left_out;
+};
 
 struct lab { /* one entry of a file, with all its seeds */
     const char *file; /* borrowed */
@@ -33,6 +41,9 @@ struct lab { /* one entry of a file, with all its seeds */
     char *name;       /* owned */
     bool is_real;
     unsigned seeds, started, ended, failed;
+    struct ended *waiting; /* owned, ascending by seed */
+    uint64_t next_seed;    /* the first that is not in `told` */
+    unsigned named;        /* failures that are in `told` or in `failed_seeds` */
     uint64_t failed_seeds[FAILURES_NAMED];
     struct buf told;  /* what is to be said when its turn comes */
     size_t left_out;  /* bytes that did not fit there */
@@ -47,6 +58,8 @@ struct slot { /* one run */
     FILE *traces[2]; /* owned; with --check-determinism */
     bool is_second;
     struct trial_outcome first;
+    struct buf said; /* what it printed and nobody has seen yet */
+    size_t left_out;
     double began;
 };
 
@@ -84,7 +97,7 @@ static void add_lab(struct trial *t, const char *file, size_t index, struct stag
     unsigned seeds = o->seeds ? o->seeds : o->has_seed ? 1 : entry.seeds;
     t->labs = mem_resize(t->labs, t->count + 1, sizeof *t->labs);
     t->labs[t->count++] = (struct lab){.file = file, .index = index, .name = mem_text(entry.name), .seeds = seeds,
-                                       .is_real = entry.is_real};
+                                       .is_real = entry.is_real, .next_seed = o->seed};
 }
 
 static int read_file(struct trial *t, const char *file)
@@ -138,22 +151,14 @@ static void show_progress(struct trial *t)
     t->has_line = is_terminal;
 }
 
-static int by_value(const void *one, const void *other)
-{
-    uint64_t a = *(const uint64_t *)one, b = *(const uint64_t *)other;
-    return (a > b) - (a < b);
-}
-
 /* Those that were not told in full. */
-static void name_seeds(struct lab *lab)
+static void name_seeds(const struct lab *lab)
 {
-    unsigned named = lab->failed < FAILURES_NAMED ? lab->failed : FAILURES_NAMED;
-    if (lab->failed <= FAILURES_TOLD) return;
-    qsort(lab->failed_seeds + FAILURES_TOLD, named - FAILURES_TOLD, sizeof *lab->failed_seeds, by_value);
+    if (lab->named <= FAILURES_TOLD) return;
     printf("failed as well: seed");
-    for (unsigned i = FAILURES_TOLD; i < named; i++)
+    for (unsigned i = FAILURES_TOLD; i < lab->named && i < FAILURES_NAMED; i++)
         printf("%s %" PRIu64, i > FAILURES_TOLD ? "," : "", lab->failed_seeds[i]);
-    if (lab->failed > FAILURES_NAMED) printf(" and %u more", lab->failed - FAILURES_NAMED);
+    if (lab->named > FAILURES_NAMED) printf(" and %u more", lab->named - FAILURES_NAMED);
     printf("\n");
 }
 
@@ -167,8 +172,9 @@ static void tell_lab(struct trial *t, struct lab *lab)
     fwrite(told.data, 1, told.bytes, stdout);
     if (lab->left_out > 0) printf("\n(%zu bytes of output were left out)\n", lab->left_out);
     name_seeds(lab);
-    printf("%s %s%s  %.1f s, %.1f s virtual\n", lab->failed ? "FAILED" : "ok    ", lab->name, seeds, lab->seconds,
-           (double)lab->virtual_us / 1e6);
+    printf("%s %s%s  %.1f s", lab->failed ? "FAILED" : "ok    ", lab->name, seeds, lab->seconds);
+    if (lab->is_real) printf("\n");
+    else printf(", %.1f s virtual\n", (double)lab->virtual_us / 1e6);
     fflush(stdout);
     if (lab->failed) t->failed++;
     else t->passed++;
@@ -214,24 +220,56 @@ static void add_text(struct buf *out, const char *text, size_t bytes)
     if (bytes > 0 && text[bytes - 1] != '\n') buf_add(out, "\n", 1);
 }
 
-static void note_failure(struct lab *lab, uint64_t seed, const struct buf *text)
+/* A failure is told in full or named. */
+static void add_failure(struct lab *lab, const struct ended *e)
 {
-    struct span why = buf_span(text);
+    struct span why = buf_span(&e->why);
     char head[64];
-    if (lab->failed < FAILURES_NAMED) lab->failed_seeds[lab->failed] = seed;
-    if (lab->failed++ >= FAILURES_TOLD) return;
-    int n = snprintf(head, sizeof head, "seed %" PRIu64 ": ", seed);
+    if (lab->named < FAILURES_NAMED) lab->failed_seeds[lab->named] = e->seed;
+    if (lab->named++ >= FAILURES_TOLD) return;
+    int n = snprintf(head, sizeof head, "seed %" PRIu64 ": ", e->seed);
     buf_add(&lab->told, head, (size_t)n);
     add_text(&lab->told, (const char *)why.data, why.bytes);
 }
 
-/* Cut off at the same byte whatever pieces it comes in. */
-static void keep_said(struct lab *lab, struct span said)
+/* Cut off at the same byte whatever pieces it comes in. Returns how much is left out. */
+static size_t add_bounded(struct buf *to, struct span said)
 {
-    size_t used = buf_bytes(&lab->told), room = used < TOLD_BYTES_MAX ? TOLD_BYTES_MAX - used : 0;
+    size_t used = buf_bytes(to), room = used < TOLD_BYTES_MAX ? TOLD_BYTES_MAX - used : 0;
     size_t bytes = said.bytes < room ? said.bytes : room;
-    buf_add(&lab->told, said.data, bytes);
-    lab->left_out += said.bytes - bytes;
+    buf_add(to, said.data, bytes);
+    return said.bytes - bytes;
+}
+
+static void ended_free(struct ended *e)
+{
+    buf_fini(&e->said);
+    buf_fini(&e->why);
+    free(e);
+}
+
+/* Runs end in any order, and are told in that of their seeds: it does not show how many ran at a time. */
+static void add_ended(struct lab *lab, bool with_gaps)
+{
+    while (lab->waiting && (with_gaps || lab->waiting->seed == lab->next_seed)) {
+        struct ended *e = lab->waiting;
+        lab->waiting = e->after;
+        lab->next_seed = e->seed + 1;
+        lab->left_out += e->left_out + add_bounded(&lab->told, buf_span(&e->said));
+        if (!e->has_passed) add_failure(lab, e);
+        ended_free(e);
+    }
+}
+
+static void keep_ended(struct slot *slot)
+{
+    struct ended *e = mem_new(sizeof *e), **at = &slot->lab->waiting;
+    *e = (struct ended){.seed = slot->seed, .has_passed = slot->child.outcome.has_passed, .said = slot->said,
+                        .why = slot->child.outcome.text, .left_out = slot->left_out};
+    slot->said = slot->child.outcome.text = (struct buf){0};
+    while (*at && (*at)->seed < e->seed) at = &(*at)->after;
+    e->after = *at;
+    *at = e;
 }
 
 /* What it printed comes at once when there is nothing that it could be mixed up with. */
@@ -239,18 +277,39 @@ static void pass_on(struct trial *t, struct slot *slot)
 {
     struct span said = buf_span(&slot->child.said);
     bool is_first = slot->lab == &t->labs[t->told] && slot->lab->seeds == 1;
-    if (said.bytes == 0 || slot->is_second) return;
-    if (is_first) {
-        struct buf *before = &slot->lab->told; /* said while others were told of */
-        clear_progress(t);
-        fwrite(buf_span(before).data, 1, buf_bytes(before), stdout);
-        buf_consume(before, buf_bytes(before));
-        fwrite(said.data, 1, said.bytes, stdout);
-        fflush(stdout);
-    } else {
-        keep_said(slot->lab, said);
-    }
+    if (said.bytes > 0 && !slot->is_second) slot->left_out += add_bounded(&slot->said, said);
     buf_consume(&slot->child.said, said.bytes);
+    if (!is_first || buf_bytes(&slot->said) == 0) return;
+    clear_progress(t);
+    fwrite(buf_span(&slot->said).data, 1, buf_bytes(&slot->said), stdout);
+    buf_consume(&slot->said, buf_bytes(&slot->said));
+    fflush(stdout);
+}
+
+static void add_quoted(struct buf *out, const char *text)
+{
+    static const char plain[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ._/+-";
+    if (text[0] != '\0' && text[strspn(text, plain)] == '\0') {
+        buf_add(out, text, strlen(text));
+        return;
+    }
+    buf_add(out, "'", 1);
+    for (; *text != '\0'; text++) buf_add(out, *text == '\'' ? "'\\''" : text, *text == '\'' ? 4 : 1);
+    buf_add(out, "'", 1);
+}
+
+/* The command that shows it again; a run that comes to its end says so itself, see report.lua. */
+static void add_again(struct buf *out, const struct slot *slot, const char *options)
+{
+    char head[96];
+    const char *name = slot->lab->name, *file = slot->lab->file;
+    int n = snprintf(head, sizeof head, "  again: moth lab --seed %" PRIu64 "%s --only%s", slot->seed, options,
+                     name[0] == '-' ? "=" : " ");
+    if (buf_bytes(out) > 0 && buf_span(out).data[buf_bytes(out) - 1] != '\n') buf_add(out, "\n", 1);
+    buf_add(out, head, (size_t)n);
+    add_quoted(out, name);
+    buf_add(out, file[0] == '-' ? " ./" : " ", file[0] == '-' ? 3 : 1);
+    add_quoted(out, file);
 }
 
 /* Both have run: the same must have happened. */
@@ -263,16 +322,20 @@ static void compare(struct slot *slot)
     o->has_passed = false;
     buf_consume(&o->text, buf_bytes(&o->text));
     trace_tell_difference(slot->traces[0], slot->traces[1], &o->text);
+    add_again(&o->text, slot, " --check-determinism");
 }
 
 static void end(struct slot *slot)
 {
     struct lab *lab = slot->lab;
-    const struct trial_outcome *o = &slot->child.outcome;
+    struct trial_outcome *o = &slot->child.outcome;
     lab->ended++;
+    lab->failed += !o->has_passed;
     lab->virtual_us += o->virtual_us;
     lab->events += o->events;
-    if (!o->has_passed) note_failure(lab, slot->seed, &o->text);
+    if (!o->has_result) add_again(&o->text, slot, "");
+    keep_ended(slot);
+    add_ended(lab, false);
     for (int k = 0; k < 2; k++)
         if (slot->traces[k]) fclose(slot->traces[k]);
     buf_fini(&slot->first.text);
@@ -328,10 +391,13 @@ static int stop_all(struct trial *t)
 {
     clear_progress(t);
     for (size_t i = t->told; i < t->count; i++) {
+        add_ended(&t->labs[i], true);
         struct span told = buf_span(&t->labs[i].told);
         fwrite(told.data, 1, told.bytes, stdout);
         t->failed += t->labs[i].failed > 0;
     }
+    for (unsigned i = 0; i < t->slot_count; i++)
+        fwrite(buf_span(&t->slots[i].said).data, 1, buf_bytes(&t->slots[i].said), stdout);
     fflush(stdout);
     for (unsigned i = 0; i < t->slot_count; i++)
         if (t->slots[i].lab) child_stop(&t->slots[i].child);
@@ -361,6 +427,7 @@ static void trial_fini(struct trial *t)
         free(t->labs[i].name);
         buf_fini(&t->labs[i].told);
     }
+    for (unsigned i = 0; i < t->slot_count; i++) buf_fini(&t->slots[i].said);
     free(t->labs);
     free(t->slots);
 }

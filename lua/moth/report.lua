@@ -9,6 +9,15 @@ local LINES = 20
 
 local report = {}
 
+-- Lua calls the function of a lab by the name of our field. Its frame says where it was: nothing new when the error is
+-- from there.
+local function without_field(line, first)
+  local site = line:match("^%s+(.-:%d+): in field 'fn'$")
+  if not site then return line end
+  if first:sub(1, #site + 1) == site .. ":" then return nil end
+  return ("\t%s: in the function of the lab"):format(site)
+end
+
 --- A traceback without what is moth's own.
 ---@param traceback string
 ---@return string
@@ -16,7 +25,9 @@ function report.clean(traceback)
   local lines = {}
   for line in traceback:gmatch("[^\n]+") do
     local is_ours = lines[1] and line:find("^%s*moth/") or line:find("^%s+%[C%]") or line:find("^%s+%(%.%.%.tail")
-    if not is_ours and line ~= "stack traceback:" then lines[#lines + 1] = line end
+    if not is_ours and line ~= "stack traceback:" then
+      lines[#lines + 1] = lines[1] and without_field(line, lines[1]) or not lines[1] and line or nil
+    end
   end
   return table.concat(lines, "\n")
 end
@@ -53,7 +64,8 @@ function report.failure(run, text)
     lines[#lines + 1] = ("  the last events%s:"):format(whose)
     lines[#lines + 1] = indented(events:gsub("\n$", ""))
   end
-  lines[#lines + 1] = ("  again: moth lab --seed %d --only %s %s"):format(run.seed, quote(run.name), quote(world.file))
+  lines[#lines + 1] = ("  again: moth lab --seed %d --only%s%s %s%s"):format(run.seed,
+    run.name:find("^%-") and "=" or " ", quote(run.name), world.file:find("^%-") and "./" or "", quote(world.file))
   return (table.concat(lines, "\n"):gsub("\t", "    "):gsub("[^\n]+", core.safe))
 end
 

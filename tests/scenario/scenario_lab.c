@@ -62,6 +62,50 @@ static void test_a_failure_tells_what_where_when_and_what_happened_before(void *
     labs_expect_last_line("0 passed, 1 failed");
 }
 
+static void test_a_failure_names_each_place_once(void **state)
+{
+    (void)state;
+    assert_int_equal(ONCE_MOTH("lab", labs_file(failing)), 1);
+    labs_expect_not("in field");
+    labs_expect_not("in the function");
+    assert_int_equal(ONCE_MOTH("lab", labs_file("local function bake()\n"
+                                             "  error 'no oven'\n"
+                                             "end\n"
+                                             "lab('bread', function()\n"
+                                             "  bake()\n"
+                                             "end)\n")), 1);
+    labs_expect("lab.lua:2: no oven\n");
+    labs_expect("lab.lua:5: in the function of the lab\n");
+    labs_expect_not("in field");
+}
+
+static void test_what_is_told_does_not_depend_on_how_many_run_at_a_time(void **state)
+{
+    (void)state;
+    const char *file = labs_file("lab('many', function(net)\n"
+                                 "  print('seed ' .. net.seed)\n"
+                                 "  for _ = 1, net.seed % 3 * 1000000 do end\n"
+                                 "  net:expect(net.seed % 2 == 0, 'odd')\n"
+                                 "end)\n");
+    static const char failures[] = "failed as well: seed 7, 9, 11\n";
+    char alone[8192];
+    assert_int_equal(ONCE_MOTH("lab", "--seeds", "12", "--jobs", "1", file), 1);
+    labs_expect(failures);
+    snprintf(alone, sizeof alone, "%.*s", (int)(strstr(once_output(), failures) - once_output()), once_output());
+    assert_int_equal(ONCE_MOTH("lab", "--seeds", "12", "--jobs", "5", file), 1);
+    labs_expect(failures);
+    assert_memory_equal(once_output(), alone, strlen(alone));
+}
+
+static void test_a_name_that_begins_with_a_dash_can_be_asked_for_again(void **state)
+{
+    (void)state;
+    assert_int_equal(ONCE_MOTH("lab", labs_file("lab('--x', function() error 'no' end)\n")), 1);
+    labs_expect("--only=--x ");
+    assert_int_equal(ONCE_MOTH("lab", "--only=--x", labs_file("lab('--x', function() error 'no' end)\n")), 1);
+    labs_expect_last_line("0 passed, 1 failed");
+}
+
 static void test_a_failure_that_names_a_node_shows_its_events(void **state)
 {
     (void)state;
@@ -302,6 +346,9 @@ int main(void)
         PROCESS_TEST(test_labs_that_pass_are_told_in_order_and_counted),
         PROCESS_TEST(test_several_files_are_one_run),
         PROCESS_TEST(test_a_failure_tells_what_where_when_and_what_happened_before),
+        PROCESS_TEST(test_a_failure_names_each_place_once),
+        PROCESS_TEST(test_what_is_told_does_not_depend_on_how_many_run_at_a_time),
+        PROCESS_TEST(test_a_name_that_begins_with_a_dash_can_be_asked_for_again),
         PROCESS_TEST(test_a_failure_that_names_a_node_shows_its_events),
         PROCESS_TEST(test_the_command_of_a_failure_repeats_it),
         PROCESS_TEST(test_a_lab_runs_with_as_many_seeds_as_it_asks_for),

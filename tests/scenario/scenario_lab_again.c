@@ -34,6 +34,7 @@ static void test_a_run_whose_process_dies_is_a_failed_run(void **state)
     struct process *p = start_long_lab(&pid);
     assert_int_equal(kill(pid, SIGKILL), 0);
     process_expect(p, "the process of the run died: Killed$", PROCESS_SOON_MS);
+    process_expect(p, "again: moth lab --seed 1 --only long ", PROCESS_SOON_MS);
     process_expect(p, "^FAILED long ", PROCESS_SOON_MS);
     process_expect(p, "^ok next ", PROCESS_SOON_MS);
     process_expect(p, "^1 passed, 1 failed$", PROCESS_SOON_MS);
@@ -162,6 +163,7 @@ static void test_the_first_difference_between_two_runs_is_told(void **state)
     labs_expect("  both   ");
     labs_expect("  first  2.007000 s  ");
     labs_expect("  second 2.007000 s  ");
+    labs_expect("  again: moth lab --seed 1 --check-determinism --only x ");
     labs_expect_last_line("0 passed, 1 failed");
 }
 

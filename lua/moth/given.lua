@@ -69,6 +69,17 @@ function given.span(value, what, may_be_negative)
   return seconds
 end
 
+--- `KEY`, or `KEY; did you mean NAME?`
+---@param names table<string, any>  what there is
+---@return string
+function given.missing(key, names)
+  local list = {}
+  for name in pairs(names) do list[#list + 1] = name end
+  table.sort(list)
+  local near = type(key) == "string" and suggest.nearest(key, list)
+  return tostring(key) .. (near and ("; did you mean %s?"):format(near) or "")
+end
+
 ---@param what string
 ---@return integer
 function given.whole(value, what, least, most)

@@ -13,6 +13,7 @@ local report = require "moth.report"
 local scripts = require "moth.script"
 local task = require "moth.task"
 local testkit = require "moth.testkit"
+local way = require "moth.way"
 
 local world = core.lab
 
@@ -66,6 +67,7 @@ local function check_options(options)
   if not MODES[mode] then error('mode is "sim" or "process"', 3) end
   local limit, why = core.seconds(options.limit or VIRTUAL_SECONDS_MAX)
   if not limit then error("limit: " .. why, 3) end
+  if options.latency ~= nil then way.check(options.latency) end
 end
 
 local function add(name, options, fn, is_test)

@@ -11,6 +11,7 @@ local report = require "moth.report"
 local sent = require "moth.sent"
 local task = require "moth.task"
 local tcp = require "moth.tcp"
+local way = require "moth.way"
 
 local world = core.lab
 
@@ -76,6 +77,7 @@ function lab_node.new(net, machine, name, options)
   scripts_of(options)
   if options.read_rate then given.whole(options.read_rate, "read_rate, bytes a second,", 1) end
   if options.clock then given.span(options.clock, "the clock's offset", true) end
+  if options.latency ~= nil then way.check(options.latency) end
   return setmetatable({ is_lab_node = true, net = net, machine = machine, name = name, options = options,
     config = config_of(options), address = world.address(machine), dials = {}, is_running = false,
     is_frozen = false, life = 0 },
@@ -342,7 +344,7 @@ class.__metatable = "node"
 function class.__index(_, key)
   local found = methods[key]
   if found ~= nil or FIELDS[key] then return found end
-  given.refuse(("a node has no field '%s'"):format(tostring(key)))
+  given.refuse("a node has no field " .. given.missing(key, methods))
 end
 
 function class.__tostring(self)

@@ -24,7 +24,6 @@ local LINES, LINES_MAX = 50, 1000 -- of the timeline
 ---@field name string
 ---@field seed integer
 local net = {}
-net.__index = net
 net.__metatable = "net"
 
 function net.__tostring(self)
@@ -308,6 +307,20 @@ for name, fn in pairs(net) do
       return fn(self, ...)
     end
   end
+end
+
+local methods = {}
+for name, fn in pairs(net) do
+  if type(name) == "string" and not name:find "^__" then methods[name] = fn end
+end
+
+-- What a network may lack.
+local MAY_LACK = { has_clocks = true, rules = true }
+
+function net.__index(_, key)
+  local found = methods[key]
+  if found == nil and not MAY_LACK[key] then given.refuse("a network has no field " .. given.missing(key, methods)) end
+  return found
 end
 
 return net

@@ -24,8 +24,8 @@ local NODES_MAX = 64
 
 local AGENT, PARCEL = "lab-agent.lua", "lab-parcel.lua"
 
-local ONLY_IMAGINED = { "always", "never", "settle", "way", "split", "routes_are_true", "max_deliveries", "measure",
-  "timeline", "dot" }
+local ONLY_IMAGINED = { "always", "never", "settle", "way", "split", "merge", "routes_are_true", "max_deliveries",
+  "measure", "timeline", "dot" }
 local OPTIONS = { script = true, config = true, discover = true }
 local CONFIG = { ttl = true, retries = true, limits = true, network = true }
 local CUT = { silent = true, oneway = true }

@@ -4,6 +4,7 @@
 -- gets; it starts them and lets them dial, and returns a group.
 
 local given = require "moth.given"
+local suggest = require "moth.suggest"
 
 local topology = {}
 
@@ -34,15 +35,32 @@ end
 
 local COUNT_MAX = 4096
 
-local SHAPES = { degree = true, width = true, arity = true }
+local OPTIONS = { random = "degree", grid = "width", tree = "arity" }
 
--- Options of the shape, and of the nodes.
-local function split_options(options)
-  local shape, of_nodes = {}, {}
-  for key, value in pairs(options) do
-    if SHAPES[key] then shape[key] = given.whole(value, key, 1, COUNT_MAX) else of_nodes[key] = value end
+-- What looks like an option of a shape and is none of this one; all others are for the nodes to check.
+local function check_option(shape, key)
+  local own = OPTIONS[shape]
+  if type(key) ~= "string" then return end
+  if own and suggest.nearest(key, { own }) then
+    given.refuse(("%s has no option %s; did you mean %s?"):format(shape, key, own))
   end
-  return shape, of_nodes
+  for other, name in pairs(OPTIONS) do
+    if name == key then given.refuse(("%s has no option %s, which is one of %s"):format(shape, key, other)) end
+  end
+end
+
+-- The option of the shape, where it has one, and those of the nodes.
+local function split_options(shape, options)
+  local of_shape, of_nodes = {}, {}
+  for key, value in pairs(options) do
+    if key == OPTIONS[shape] then
+      of_shape[key] = given.whole(value, key, 1, COUNT_MAX)
+    else
+      check_option(shape, key)
+      of_nodes[key] = value
+    end
+  end
+  return of_shape, of_nodes
 end
 
 local function names_of(net, first, ...)
@@ -54,7 +72,7 @@ local function names_of(net, first, ...)
   return names
 end
 
-local function read(net, ...)
+local function read(net, shape, ...)
   local arguments = table.pack(...)
   local options = {}
   if type(arguments[arguments.n]) == "table" then
@@ -63,7 +81,7 @@ local function read(net, ...)
   if arguments.n == 0 then given.refuse("a network needs the names of its nodes, or how many there are") end
   local names = names_of(net, table.unpack(arguments, 1, arguments.n))
   for i = 1, #names do given.a("string", names[i], "the name of a node") end
-  return names, split_options(options)
+  return names, split_options(shape, options)
 end
 
 -- --- making them ---
@@ -140,7 +158,7 @@ end
 function topology.add(class)
   for name, dial in pairs(shapes) do
     class[name] = function(net, ...)
-      local names, shape, options = read(net, ...)
+      local names, shape, options = read(net, name, ...)
       local nodes = start(net, names, options)
       dial(nodes, shape)
       return nodes

@@ -31,6 +31,12 @@ local function read(options)
     oneway = given.switch(options.oneway, "oneway") }
 end
 
+--- An error at the line of who gave them, unless they are right.
+---@param options number|string|table
+function way.check(options)
+  read(options)
+end
+
 ---@param options number|string|table
 function way.set(from, to, options)
   local one = read(options)

@@ -390,3 +390,15 @@ describe("process net", function()
     assert.same({}, failures)
   end)
 end)
+
+describe("both networks", function()
+  it("have the same methods, if only to say that they cannot", function()
+    local real, imagined = require "moth.process_net", require "moth.net"
+    local missing = {}
+    for name, fn in pairs(imagined) do
+      local is_own = name == "new" or name == "finish" or name == "add_raw" or name == "find" or name:find "^__"
+      if type(fn) == "function" and not is_own and not real[name] then missing[#missing + 1] = name end
+    end
+    assert.same({}, missing)
+  end)
+end)

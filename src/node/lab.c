@@ -274,8 +274,8 @@ void lab_address(unsigned machine, char out[MOTH_ADDRESS_TEXT_BYTES])
     address_format(&a, out);
 }
 
-/* Made when it is first needed, for thousands take their time. Labs may live side by side; SQLite knows each disk by its
- * name. */
+/* Made when it is first needed, for thousands take their time. Labs may live side by side; SQLite knows each disk by
+ * its name. */
 static struct disk *disk_of(struct machine *m)
 {
     static unsigned count;

@@ -1,7 +1,8 @@
 /* ordered_sort.c -- table.sort with one order for elements that are equal: the one they had.
  *
- * Lua's own takes its pivots from a clock once there are more than a hundred elements. This merges rows, each twice as
- * long as those before, from one table into another; the caller's is written at the end, so an error leaves it alone. */
+ * Lua's own takes its pivots from a clock once there are more than a hundred elements. This merges rows, each twice
+ * as long as those before, from one table into another; the caller's is written at the end, so an error leaves it
+ * alone. */
 #include "script/ordered_private.h"
 
 #include "script/guard.h"

@@ -31,7 +31,7 @@ function test(name, fn) end
 ---@field oneway? boolean    only from the first to the second
 
 ---@class moth.lab_node_options
----@field script? string|string[]  it runs these, also after each restart
+---@field script? string|string[]  it runs these files, also after each restart; paths start where moth was started
 ---@field config? { ttl: moth.span?, retries: integer?, limits: table<string, integer>?, network: string? }
 ---@field latency? moth.span|moth.way  of its ways to all others
 ---@field discover? boolean  it dials learned addresses when mail has no other way; default: false
@@ -53,6 +53,10 @@ function lab_node:kill() end
 ---@async
 --- Example: bob:stop()
 function lab_node:stop() end
+
+--- Starts one that was killed or stopped, with what it has on its disk. It dials whom it dialled before.
+--- Example: bob:kill() net:run "10s" bob:start()
+function lab_node:start() end
 
 --- Starts it again, with what it has on its disk; one that runs is killed first. It dials whom it dialled before.
 --- Example: bob:restart()

@@ -11,14 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PARTS "moth.parts" /* where the registry keeps struct parts */
 #define DECODER "moth.frame.decoder"
 #define ROUTER "moth.router"
 #define HELD_BYTES_MAX (32u << 20) /* of unfinished frames, all decoders together */
 #define ROUTERS_MAX 64             /* of all scripts together */
 #define NAME_BYTES_MAX 64          /* of a name in a router */
 
-struct parts { /* one for a Lua state, kept in the registry */
+struct parts { /* one for each bind_parts_open, kept in the registry; an upvalue of what makes objects */
     uint64_t seed;
     size_t held_bytes; /* by decoders */
     unsigned routers;
@@ -51,10 +50,7 @@ void bind_make_class(lua_State *L, const char *name, const luaL_Reg *methods, lu
 
 static struct parts *parts_of(lua_State *L)
 {
-    lua_getfield(L, LUA_REGISTRYINDEX, PARTS);
-    struct parts *parts = lua_touserdata(L, -1);
-    lua_pop(L, 1);
-    return parts;
+    return lua_touserdata(L, lua_upvalueindex(1));
 }
 
 /* --- frames --- */
@@ -396,22 +392,28 @@ static uint64_t draw_seed(const struct moth_host *host)
     return seed;
 }
 
-static void make_parts(lua_State *L, const struct moth_host *host)
+/* Pushes it. What borrows it may outlive all tables: it stays as long as the state. */
+static void push_parts(lua_State *L, const struct moth_host *host)
 {
     struct parts *parts = lua_newuserdatauv(L, sizeof *parts, 0);
     *parts = (struct parts){.seed = draw_seed(host)};
-    lua_setfield(L, LUA_REGISTRYINDEX, PARTS);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, parts);
 }
 
 int bind_parts_open(lua_State *L, const struct moth_host *host)
 {
-    make_parts(L, host);
     bind_make_class(L, DECODER, decoder_methods, l_decoder_gc, l_decoder_tostring);
     bind_make_class(L, ROUTER, router_methods, l_router_gc, l_router_tostring);
     lua_createtable(L, 0, 3);
-    luaL_newlib(L, frame_functions);
-    lua_setfield(L, -2, "frame");
-    luaL_newlib(L, router_functions);
+    push_parts(L, host);
+    luaL_newlibtable(L, frame_functions);
+    lua_pushvalue(L, -2);
+    luaL_setfuncs(L, frame_functions, 1);
+    lua_setfield(L, -3, "frame");
+    luaL_newlibtable(L, router_functions);
+    lua_rotate(L, -2, 1);
+    luaL_setfuncs(L, router_functions, 1);
     lua_setfield(L, -2, "router");
     bind_store_open(L, host);
     lua_setfield(L, -2, "store");

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #define STORE "moth.store"
-#define STORES "moth.stores" /* where the registry keeps struct stores */
 #define STORES_MAX 16        /* open at once, of all scripts together */
 #define PENDING_MAX 1000     /* of one listing */
 
@@ -21,23 +20,21 @@ struct open_store {
     unsigned users;
 };
 
-struct stores {
+struct stores { /* one for each bind_store_open, kept in the registry; an upvalue of `open` */
     const struct moth_host *host; /* borrowed */
     struct open_store open[STORES_MAX];
 };
 
 struct handle {
-    struct open_store *open; /* borrowed; NULL: closed */
+    const struct moth_host *host; /* borrowed */
+    struct open_store *open;      /* borrowed; NULL: closed */
 };
 
 /* --- opening and closing --- */
 
 static struct stores *stores_of(lua_State *L)
 {
-    lua_getfield(L, LUA_REGISTRYINDEX, STORES);
-    struct stores *stores = lua_touserdata(L, -1);
-    lua_pop(L, 1);
-    return stores;
+    return lua_touserdata(L, lua_upvalueindex(1));
 }
 
 static struct open_store *find(struct stores *stores, const char *name)
@@ -73,7 +70,7 @@ static int l_open(lua_State *L)
     const char *name = bind_check_word(L, 1);
     int rc = 0;
     struct handle *h = lua_newuserdatauv(L, sizeof *h, 0);
-    h->open = NULL;
+    *h = (struct handle){.host = stores->host};
     luaL_setmetatable(L, STORE);
     if (!name) return bind_push_error(L, MOTH_EBAD_NAME);
     struct open_store *open = find(stores, name);
@@ -186,7 +183,8 @@ static int l_tried(lua_State *L)
 
 static uint64_t now_ms(lua_State *L)
 {
-    const struct moth_host *host = stores_of(L)->host;
+    const struct handle *h = luaL_checkudata(L, 1, STORE);
+    const struct moth_host *host = h->host;
     if (lua_isnoneornil(L, 2)) return host->wall_ms(host->context);
     lua_Number seconds = luaL_checknumber(L, 2);
     return seconds > 0 && seconds < 1e15 ? (uint64_t)(seconds * 1000) : 0;
@@ -275,8 +273,11 @@ int bind_store_open(lua_State *L, const struct moth_host *host)
     struct stores *stores = lua_newuserdatauv(L, sizeof *stores, 0);
     memset(stores, 0, sizeof *stores);
     stores->host = host;
-    lua_setfield(L, LUA_REGISTRYINDEX, STORES);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, stores); /* its handles may outlive all tables */
     bind_make_class(L, STORE, methods, l_close, l_tostring);
-    luaL_newlib(L, functions);
+    luaL_newlibtable(L, functions);
+    lua_rotate(L, -2, 1);
+    luaL_setfuncs(L, functions, 1);
     return 1;
 }

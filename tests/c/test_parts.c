@@ -685,6 +685,20 @@ static void check(const char *chunk)
     fail();
 }
 
+/* A lab opens them for each of its machines, in one state. What was made by the first is used after the second. */
+static void test_lua_parts_that_are_opened_anew_leave_what_was_made_before_alone(void **state)
+{
+    (void)state;
+    check("decoder, map = moth.frame.decoder 'line', moth.router.new 'me'");
+    check("store = assert(moth.store.open 'kept')");
+    lua_pushcfunction(L, open_parts);
+    assert_int_equal(lua_pcall(L, 0, 0, 0), LUA_OK);
+    check("for i = 1, 3 do collectgarbage() end local junk = {} for i = 1, 1000 do junk[i] = { i } end");
+    check("assert(decoder:feed('one\\ntwo')[1] == 'one' and decoder:feed('\\n')[1] == 'two')");
+    check("map:link('me', 'you') map:link('you', 'me') map = nil collectgarbage()");
+    check("assert(store:expire() == 0) store:close()");
+}
+
 static void test_lua_frames_go_there_and_back(void **state)
 {
     (void)state;
@@ -921,6 +935,7 @@ int main(void)
         LUA_TEST(test_lua_a_store_refuses_with_a_word),
         LUA_TEST(test_lua_a_store_is_shared_until_its_last_user_is_gone),
         LUA_TEST(test_lua_open_stores_are_bounded_and_come_back_when_collected),
+        LUA_TEST(test_lua_parts_that_are_opened_anew_leave_what_was_made_before_alone),
         LUA_TEST(test_lua_without_a_home_there_is_no_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -162,3 +162,10 @@ lab("whoever was met while the disk failed is kept once it is well", function(ne
   ana:start()
   net:expect(ana:resolve "bob" == bob.id)
 end)
+
+lab("each node has stores of its own", function(net)
+  local ana, bob = net:line("ana", "bob", { script = "tests/lab/bots/keeper.lua" }):nodes()
+  net:settle()
+  for i = 1, 3 do net:expect(ana:request(bob, "keep", { text = "bread" }) == i) end
+  net:expect(bob:request(ana, "keep", { text = "salt" }) == 1)
+end)
